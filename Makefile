@@ -1,0 +1,49 @@
+# `make demo` and `make test` work on a fresh clone: they set up .venv themselves, and a later run reuses it.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --no-input -c constraints.txt
+SETUP := pyproject.toml constraints.txt
+
+.PHONY: demo test lint bench clean
+
+demo: .venv/core
+	@$(BIN)/bibwatch demo
+
+test: .venv/full
+	@echo "== Testing (about four minutes)"
+	@$(BIN)/python -m pytest
+
+lint: .venv/lint
+	@echo "== Checking style, borders and types"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: .venv/core
+	@$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+.venv/core: $(SETUP)
+	@echo "== Setting up .venv with the core of bibwatch (about half a minute)"
+	@$(PYTHON) -m venv .venv
+	@$(PIP) -e .
+	@touch $@
+
+.venv/lint: .venv/core
+	@echo "== Adding the linters"
+	@$(PIP) -e '.[lint]'
+	@touch $@
+
+.venv/full: .venv/core
+	@echo "== Adding the test tools and the dossard engine's extra: torch, torchvision, easyocr (some minutes, 6 GB)"
+	@$(PIP) -e '.[test,dossard]'
+	@if pkg-config --exists libsystemd 2>/dev/null; then \
+		echo "== Adding systemd-python"; \
+		$(PIP) -e '.[systemd]'; \
+	else \
+		echo "== Left out: systemd-python, because libsystemd's headers are not here (Debian: libsystemd-dev pkg-config gcc)"; \
+	fi
+	@touch $@

@@ -1,0 +1,43 @@
+"""What can go wrong, as one family. Rooms raise; `service.py` alone decides what an error costs."""
+
+from collections.abc import Iterable
+
+
+class BibwatchError(Exception):
+    """The root of every error bibwatch raises on purpose; its text is the message for the person."""
+
+
+class ConfigError(BibwatchError):
+    """The config does not validate; `problems` holds every problem found, in the order of the file."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class CouldNotStart(BibwatchError):
+    """The service cannot start although its config is valid: another one runs, or the database cannot be opened."""
+
+
+class DatabaseMissing(BibwatchError):
+    """There is no database yet, because nothing was ever scanned with this config."""
+
+
+class EngineUnavailable(BibwatchError):
+    """The engine cannot be built here: a model file, a package or a device is missing."""
+
+
+class PhotoError(BibwatchError):
+    """A photo could not be read now; its subclasses say whether trying again can help."""
+
+
+class PhotoUnreadable(PhotoError):
+    """This content can never be read: it is no picture, is damaged, or is too large."""
+
+
+class PhotoIncomplete(PhotoError):
+    """The picture has no end yet, so somebody may still be writing it; worth another look later."""
+
+
+class PhotoChanged(PhotoError):
+    """The file is no longer the version that was queued: it changed, vanished or is no regular file any more."""

@@ -1,0 +1,114 @@
+"""The words that all rooms share, as frozen values without I/O."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+
+class Box(NamedTuple):
+    """A half-open rectangle in pixels of the upright photo (EXIF orientation applied)."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+
+class FileStamp(NamedTuple):
+    """What tells one state of a file from the next, as the file system reports it."""
+
+    device: int
+    inode: int
+    size: int  # bytes
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> FileStamp:
+        """The stamp in a stat result."""
+        return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Size in bytes and mtime in nanoseconds: what makes a new version of a photo.
+
+        Inode and ctime are left out: network shares renumber inodes, and a hard link made by us moves the ctime.
+        """
+        return self.size, self.mtime_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One version of an image file in a watched folder."""
+
+    path: Path
+    size: int  # bytes
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A photo's turn in the queue, claimed."""
+
+    photo_id: int
+    version: int  # counts the photo's versions, so that a late answer about an old one is known
+    photo: Photo
+    attempts: int  # claims of this version so far, this one included
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A text with a digit, as one engine saw it in one photo."""
+
+    text: str
+    score: float  # 0..1, of the text
+    box: Box  # pixels of the upright photo
+    detection_score: float  # 0..1, of the box
+    engine: str  # name and fingerprint of models and settings
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A person's word about the bibs of a photo's content; wins over the readings."""
+
+    kind: Literal["set", "add", "remove"]
+    bibs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPhoto:
+    """A photo whose content was read: where it lies, and all that is known about its bibs."""
+
+    path: Path
+    readings: tuple[Reading, ...]
+    corrections: tuple[Correction, ...]  # oldest first
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The bibs that get a folder: those named, or every bib accepted where `bibs` is None."""
+
+    bibs: frozenset[str] | None
+
+
+LinkMode = Literal["symlink", "hardlink", "copy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One entry in the link tree, as bibwatch made it or wants it."""
+
+    path: Path  # absolute
+    photo: Path  # absolute
+    mode: LinkMode
+    text: str | None = None  # what a symlink holds
+    stamp: FileStamp | None = None  # the file behind a hardlink or copy that we made
+
+
+def shown(path: Path | str) -> str:
+    """A path as one printable line: names may hold newlines, escape codes or bytes that are no text."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
