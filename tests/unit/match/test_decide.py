@@ -1,0 +1,63 @@
+from pathlib import Path
+
+from bibwatch.match.decide import Rules, bibs_of, distinct_name, wanted_bibs, wanted_links
+from bibwatch.values import Box, Correction, Reading, ReadPhoto, Targets
+
+BOX = Box(0, 0, 10, 10)
+
+
+def photo(path: str, *texts: str, score: float = 0.9, corrections: tuple[Correction, ...] = ()) -> ReadPhoto:
+    return ReadPhoto(Path(path), tuple(Reading(text, score, BOX, 0.8, "test") for text in texts), corrections)
+
+
+def rules(*targets: str, max_distance: float = 0.0, folder: str = "{bib}") -> Rules:
+    return Rules(Targets(frozenset(targets) if targets else None), max_distance, 0.5, folder)
+
+
+def test_a_target_gets_a_link_and_other_bibs_do_not() -> None:
+    links = wanted_links([photo("/in/a.jpg", "2419", "17")], rules("2419"))
+    assert links == {Path("2419/a.jpg"): Path("/in/a.jpg")}
+
+
+def test_without_named_targets_every_bib_gets_a_folder() -> None:
+    assert wanted_bibs(photo("/in/a.jpg", "2419", "17", "FINISH"), rules()) == {"2419", "17"}
+
+
+def test_a_reading_below_the_score_is_no_bib() -> None:
+    assert bibs_of(photo("/in/a.jpg", "2419", score=0.49), min_score=0.5) == frozenset()
+
+
+def test_a_leading_zero_makes_another_bib() -> None:
+    assert wanted_bibs(photo("/in/a.jpg", "0042"), rules("42")) == frozenset()
+
+
+def test_a_distance_lets_a_half_read_number_match() -> None:
+    assert wanted_bibs(photo("/in/a.jpg", "241"), rules("2419", max_distance=1)) == {"2419"}
+    assert wanted_bibs(photo("/in/a.jpg", "241"), rules("2419")) == frozenset()
+
+
+def test_a_target_with_letters_matches_to_the_letter() -> None:
+    assert wanted_bibs(photo("/in/a.jpg", "56D"), rules("56D", "56")) == {"56D"}
+
+
+def test_corrections_win_over_readings_in_the_order_they_were_made() -> None:
+    said = (Correction("set", ("7", "8")), Correction("remove", ("7",)), Correction("add", ("9",)))
+    assert bibs_of(photo("/in/a.jpg", "2419", corrections=said), 0.5) == {"8", "9"}
+
+
+def test_a_distance_never_softens_what_a_person_said() -> None:
+    corrected = photo("/in/a.jpg", "2419", corrections=(Correction("set", ("241",)),))
+    assert wanted_bibs(corrected, rules("2419", max_distance=1)) == frozenset()
+
+
+def test_two_photos_of_one_name_both_get_a_link_whatever_their_order() -> None:
+    one, two = photo("/in/cam1/IMG_1.JPG", "7"), photo("/in/cam2/IMG_1.JPG", "7")
+    links = wanted_links([two, one], rules("7"))
+    assert links == wanted_links([one, two], rules("7"))
+    assert links[Path("7/IMG_1.JPG")] == one.path
+    assert links[Path("7", distinct_name(two.path))] == two.path
+    assert len(links) == 2
+
+
+def test_the_folder_template_names_the_folder() -> None:
+    assert list(wanted_links([photo("/in/a.jpg", "7")], rules("7", folder="bib {bib}"))) == [Path("bib 7/a.jpg")]
