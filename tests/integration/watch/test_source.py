@@ -1,0 +1,238 @@
+"""Real folders, real inotify: what comes to rest, and what counts as gone."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bibwatch.values import FileStamp
+from bibwatch.watch.inbox import Inbox
+from bibwatch.watch.names import PhotoNames, WatchedFolder
+from bibwatch.watch.source import Source
+
+HANG_S = 30.0
+SETTLE_S = 0.2
+NAMES = PhotoNames(frozenset({".jpg"}))
+
+
+class Watcher:
+    """Source and inbox over one folder; what has settled is known from then on."""
+
+    def __init__(self, root: Path, rescan_s: float = 3600.0, poll_s: float | None = None) -> None:
+        self.root = root
+        self.photos: dict[Path, tuple[int, int]] = {}
+        self.settled: list[tuple[Path, FileStamp | None]] = []
+        self.inbox = Inbox([root], SETTLE_S, self)
+        self.source = Source([WatchedFolder(root, True, poll_s)], NAMES, rescan_s, lambda: None)
+        self.source.start()
+
+    def known_in(self, folder: Path) -> dict[str, tuple[int, int]]:
+        return {path.name: version for path, version in self.photos.items() if path.parent == folder}
+
+    def known_folders(self, root: Path) -> list[Path]:
+        return list({path.parent for path in self.photos if path.is_relative_to(root)})
+
+    def step(self) -> None:
+        self.inbox.take(self.source.changes(), time.monotonic())
+        for settled in self.inbox.settled(time.monotonic()):
+            self.settled.append((settled.path, settled.stamp))
+            if settled.stamp is None:
+                self.photos.pop(settled.path, None)
+            else:
+                self.photos[settled.path] = settled.stamp.version
+        time.sleep(0.01)
+
+    def until(self, is_true: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + HANG_S
+        while not is_true():
+            assert time.monotonic() < deadline
+            self.step()
+
+    def quiet(self) -> None:
+        """Until nothing more is under way."""
+        deadline = time.monotonic() + 3 * SETTLE_S
+        while time.monotonic() < deadline:
+            self.step()
+        self.until(lambda: self.inbox.scanned and not self.inbox and not self.source.pending())
+
+    def names(self) -> list[str]:
+        return sorted(str(path.relative_to(self.root)) for path in self.photos)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "incoming").mkdir()
+    return tmp_path / "incoming"
+
+
+@pytest.fixture
+def watcher(root: Path) -> Iterator[Watcher]:
+    watcher = Watcher(root)
+    watcher.quiet()
+    yield watcher
+    watcher.source.stop()
+
+
+def test_photos_that_were_there_before_are_found(root: Path) -> None:
+    (root / "cam1" / "day1").mkdir(parents=True)
+    (root / "a.jpg").write_text("a")
+    (root / "cam1" / "day1" / "b.jpg").write_text("b")
+    watcher = Watcher(root)
+    watcher.quiet()
+    watcher.source.stop()
+    assert watcher.names() == ["a.jpg", "cam1/day1/b.jpg"]
+
+
+def test_a_photo_written_slowly_settles_once_and_whole(watcher: Watcher) -> None:
+    with (watcher.root / "a.jpg").open("wb") as file:
+        for _ in range(6):
+            file.write(bytes(1000))
+            file.flush()
+            deadline = time.monotonic() + SETTLE_S / 2
+            while time.monotonic() < deadline:
+                watcher.step()
+    watcher.quiet()
+    assert [(path.name, stamp and stamp.size) for path, stamp in watcher.settled] == [("a.jpg", 6000)]
+
+
+def test_a_renamed_temporary_file_is_found_under_its_final_name(watcher: Watcher) -> None:
+    (watcher.root / ".IMG.jpg.x7").write_text("a")
+    watcher.quiet()
+    assert watcher.names() == []
+    (watcher.root / ".IMG.jpg.x7").rename(watcher.root / "IMG.jpg")
+    watcher.quiet()
+    assert watcher.names() == ["IMG.jpg"]
+
+
+def test_a_photo_moved_in_and_a_tree_moved_in_are_found(watcher: Watcher, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("a")
+    (tmp_path / "card" / "DCIM").mkdir(parents=True)
+    (tmp_path / "card" / "DCIM" / "b.jpg").write_text("b")
+    (tmp_path / "a.jpg").rename(watcher.root / "a.jpg")
+    (tmp_path / "card").rename(watcher.root / "card")
+    watcher.quiet()
+    assert watcher.names() == ["a.jpg", "card/DCIM/b.jpg"]
+    (watcher.root / "card" / "DCIM" / "c.jpg").write_text("c")
+    watcher.quiet()
+    assert "card/DCIM/c.jpg" in watcher.names()
+
+
+def test_a_tree_of_a_thousand_photos_copied_in_is_found_whole(watcher: Watcher, tmp_path: Path) -> None:
+    for number in range(1000):
+        photo = tmp_path / "card" / f"cam{number % 7}" / f"day{number % 3}" / f"{number}.jpg"
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        photo.write_text(str(number))
+    shutil.copytree(tmp_path / "card", watcher.root / "card")
+    watcher.until(lambda: len(watcher.photos) == 1000)
+
+
+def test_a_deleted_and_a_moved_photo_are_gone_from_their_old_place(watcher: Watcher) -> None:
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (watcher.root / name).write_text(name)
+    watcher.quiet()
+    (watcher.root / "a.jpg").unlink()
+    (watcher.root / "b.jpg").rename(watcher.root / "d.jpg")
+    watcher.quiet()
+    assert watcher.names() == ["c.jpg", "d.jpg"]
+
+
+def test_a_folder_moved_away_takes_its_photos_with_it(watcher: Watcher, tmp_path: Path) -> None:
+    (watcher.root / "cam1").mkdir()
+    (watcher.root / "cam1" / "a.jpg").write_text("a")
+    (watcher.root / "b.jpg").write_text("b")
+    watcher.quiet()
+    (watcher.root / "cam1").rename(tmp_path / "cam1")
+    watcher.quiet()
+    assert watcher.names() == ["b.jpg"]
+
+
+def test_the_only_photo_deleted_under_our_eyes_is_gone(watcher: Watcher) -> None:
+    (watcher.root / "a.jpg").write_text("a")
+    watcher.quiet()
+    (watcher.root / "a.jpg").unlink()
+    watcher.quiet()
+    assert watcher.names() == []
+
+
+def test_a_missing_or_empty_folder_is_not_a_deletion(root: Path, tmp_path: Path) -> None:
+    (root / "cam1").mkdir()
+    (root / "cam1" / "a.jpg").write_text("a")
+    watcher = Watcher(root, rescan_s=0.3)
+    watcher.quiet()
+    root.rename(tmp_path / "unplugged")
+    watcher.until(lambda: root in watcher.inbox.absent)
+    root.mkdir()  # an empty mount point
+    watcher.quiet()
+    assert watcher.names() == ["cam1/a.jpg"]
+    root.rmdir()
+    (tmp_path / "unplugged").rename(root)
+    watcher.until(lambda: not watcher.inbox.absent)
+    (root / "cam1" / "b.jpg").write_text("b")
+    watcher.until(lambda: len(watcher.photos) == 2)
+    watcher.source.stop()
+    assert watcher.names() == ["cam1/a.jpg", "cam1/b.jpg"]
+
+
+def test_a_folder_that_comes_back_is_watched_again(root: Path, tmp_path: Path) -> None:
+    watcher = Watcher(root, rescan_s=0.3)
+    watcher.quiet()
+    shutil.rmtree(root)
+    watcher.until(lambda: root in watcher.source.faults())
+    root.mkdir()
+    watcher.until(lambda: root not in watcher.source.faults())
+    (root / "a.jpg").write_text("a")
+    watcher.until(lambda: watcher.names() == ["a.jpg"])
+    watcher.source.stop()
+
+
+def test_a_polled_folder_needs_no_events(root: Path) -> None:
+    watcher = Watcher(root, poll_s=0.2)
+    watcher.quiet()
+    (root / "new").mkdir()
+    (root / "new" / "a.jpg").write_text("a")
+    watcher.until(lambda: watcher.names() == ["new/a.jpg"])
+    (root / "b.jpg").write_text("b")
+    (root / "new" / "a.jpg").unlink()
+    watcher.until(lambda: watcher.names() == ["b.jpg"])
+    watcher.source.stop()
+
+
+def test_what_is_no_regular_file_is_left_alone(watcher: Watcher, tmp_path: Path) -> None:
+    os.mkfifo(watcher.root / "fifo.jpg")
+    (watcher.root / "folder.jpg").mkdir()
+    (watcher.root / "folder.jpg" / "a.jpg").write_text("a")
+    (tmp_path / "b.jpg").write_text("b")
+    (watcher.root / "link.jpg").symlink_to(tmp_path / "b.jpg")
+    watcher.quiet()
+    assert watcher.names() == ["folder.jpg/a.jpg"]
+
+
+def test_names_with_newlines_and_bytes_that_are_no_text_are_found(watcher: Watcher) -> None:
+    odd = [os.fsdecode(b"bad\xff.jpg"), "new\nline.jpg"]
+    for name in odd:
+        (watcher.root / name).write_text(name[:3])
+    watcher.quiet()
+    assert watcher.names() == sorted(odd)
+
+
+def test_a_photo_overwritten_in_place_settles_again(watcher: Watcher) -> None:
+    (watcher.root / "a.jpg").write_text("one")
+    watcher.quiet()
+    (watcher.root / "a.jpg").write_text("two")
+    watcher.quiet()
+    assert [path.name for path, _ in watcher.settled] == ["a.jpg", "a.jpg"]
+
+
+def test_lost_events_lead_to_a_scan_at_once(watcher: Watcher) -> None:
+    import logging
+
+    watcher.source._watches.stop()  # deaf from here on
+    logging.getLogger("watchdog.observers.inotify_c").addHandler(watcher.source._watches._overflow)
+    (watcher.root / "a.jpg").write_text("a")
+    watcher.quiet()
+    assert watcher.names() == []
+    logging.getLogger("watchdog.observers.inotify_c").warning("Inotify queue overflowed; filesystem events were lost")
+    watcher.until(lambda: watcher.names() == ["a.jpg"])
