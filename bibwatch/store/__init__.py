@@ -1,0 +1,1 @@
+"""The one SQLite file: photos, contents, jobs, readings, corrections, links."""

@@ -1,0 +1,148 @@
+"""The durable queue: photos as the folders hold them, and each one's turn."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from bibwatch.store.schema import writing
+from bibwatch.values import Job, Photo
+
+_ADD_PHOTO = """
+INSERT INTO photos (dir, name, size, mtime_ns) VALUES (:dir, :name, :size, :mtime_ns)
+ON CONFLICT (dir, name) DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns
+RETURNING id
+"""
+_ADD_JOB = """
+INSERT INTO jobs (photo_id, version, state, attempts, ready_at, changed_at)
+VALUES (:photo_id, 1, 'waiting', 0, :now, :now)
+ON CONFLICT (photo_id) DO UPDATE SET version = version + 1, state = 'waiting', attempts = 0,
+    ready_at = excluded.ready_at, changed_at = excluded.changed_at, error = NULL
+"""
+# The attempt counts when it is claimed, so that one that ends the machine counts too.
+_CLAIM = """
+UPDATE jobs SET state = 'reading', attempts = attempts + 1, changed_at = :now
+WHERE photo_id = (
+    SELECT photo_id FROM jobs WHERE state = 'waiting' AND ready_at <= :now ORDER BY ready_at, photo_id LIMIT 1
+)
+RETURNING photo_id, version, attempts
+"""
+_FAIL = """
+UPDATE jobs SET state = 'failed', error = :error, changed_at = :now
+WHERE photo_id = :photo_id AND version = :version AND state = 'reading'
+"""
+_WAIT_AGAIN = """
+UPDATE jobs SET state = 'waiting', ready_at = :ready_at, attempts = attempts - :refund, error = :error
+WHERE photo_id = :photo_id AND version = :version AND state = 'reading'
+"""
+_UNREAD_BY = """
+UPDATE jobs SET state = 'waiting', attempts = 0, ready_at = :now, changed_at = :now
+WHERE state = 'done' AND photo_id IN (
+    SELECT photos.id FROM photos WHERE NOT EXISTS (
+        SELECT 1 FROM reads JOIN engines ON engines.id = reads.engine_id
+        WHERE reads.content_id = photos.content_id AND engines.fingerprint = :engine
+    )
+)
+"""
+
+
+class Queue:
+    """Photos and their jobs. Every method is one transaction; times are seconds since the epoch."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def add(self, photos: Iterable[Photo], now: float) -> None:
+        """Queue these versions; a photo already known gets a new version and a fresh turn."""
+        with writing(self._db):
+            for photo in photos:
+                row = {**_place(photo.path), "size": photo.size, "mtime_ns": photo.mtime_ns}
+                photo_id = self._db.execute(_ADD_PHOTO, row).fetchone()["id"]
+                self._db.execute(_ADD_JOB, {"photo_id": photo_id, "now": now})
+
+    def remove(self, paths: Iterable[Path]) -> list[Path]:
+        """Forget photos that are gone; what was read of their content stays. Returns those that were known."""
+        sql = "DELETE FROM photos WHERE dir = :dir AND name = :name"
+        with writing(self._db):
+            return [path for path in paths if self._db.execute(sql, _place(path)).rowcount]
+
+    def keep_only(self, is_watched: Callable[[Path], bool]) -> None:
+        """Forget the photos that the config does not cover any more; what was read of their content stays."""
+        rows = self._db.execute("SELECT id, dir, name FROM photos").fetchall()
+        lost = [row["id"] for row in rows if not is_watched(_path(row["dir"]) / os.fsdecode(row["name"]))]
+        with writing(self._db):
+            self._db.executemany("DELETE FROM photos WHERE id = ?", [(photo_id,) for photo_id in lost])
+
+    def known_in(self, folder: Path) -> dict[str, tuple[int, int]]:
+        """Name -> (size in bytes, mtime in nanoseconds) of the photos known in one folder."""
+        rows = self._db.execute("SELECT name, size, mtime_ns FROM photos WHERE dir = ?", (os.fsencode(folder),))
+        return {os.fsdecode(row["name"]): (row["size"], row["mtime_ns"]) for row in rows}
+
+    def known_folders(self, root: Path) -> list[Path]:
+        """The folders at and below `root` that hold known photos."""
+        top = os.fsencode(root)
+        # b"0" follows b"/" in byte order, so this range is exactly what lies below the folder.
+        sql = "SELECT DISTINCT dir FROM photos WHERE dir = ? OR (dir >= ? AND dir < ?)"
+        return [_path(row["dir"]) for row in self._db.execute(sql, (top, top + b"/", top + b"0"))]
+
+    def claim(self, now: float) -> Job | None:
+        """Take the next waiting job whose time has come, and count the attempt."""
+        with writing(self._db):
+            claimed = self._db.execute(_CLAIM, {"now": now}).fetchone()
+            if claimed is None:
+                return None
+            photo = self._db.execute("SELECT * FROM photos WHERE id = ?", (claimed["photo_id"],)).fetchone()
+        path = _path(photo["dir"]) / os.fsdecode(photo["name"])
+        return Job(
+            claimed["photo_id"], claimed["version"], Photo(path, photo["size"], photo["mtime_ns"]), claimed["attempts"]
+        )
+
+    def fail(self, job: Job, error: str, now: float) -> None:
+        """This version cannot be read; what an older version at its path said no longer counts."""
+        row = {"photo_id": job.photo_id, "version": job.version, "error": error, "now": now}
+        with writing(self._db):
+            if self._db.execute(_FAIL, row).rowcount:
+                self._db.execute("UPDATE photos SET content_id = NULL WHERE id = ?", (job.photo_id,))
+
+    def wait_again(self, job: Job, ready_at: float, *, error: str | None = None, refund: bool = False) -> None:
+        """Put a claimed job back; `refund` where the attempt says nothing about the photo."""
+        row = {"photo_id": job.photo_id, "version": job.version, "ready_at": ready_at, "error": error, "refund": refund}
+        with writing(self._db):
+            self._db.execute(_WAIT_AGAIN, row)
+
+    def recover(self, now: float) -> int:
+        """At start: the jobs that an earlier life left in the middle wait again. Returns how many."""
+        with writing(self._db):
+            sql = "UPDATE jobs SET state = 'waiting', ready_at = ? WHERE state = 'reading'"
+            return self._db.execute(sql, (now,)).rowcount
+
+    def wait_for_engine(self, engine: str, now: float) -> int:
+        """Queue again every done photo whose content this engine has not read. Returns how many."""
+        with writing(self._db):
+            return self._db.execute(_UNREAD_BY, {"engine": engine, "now": now}).rowcount
+
+    def counts(self) -> dict[str, int]:
+        """State -> number of jobs."""
+        counts = dict.fromkeys(("waiting", "reading", "done", "failed"), 0)
+        rows = self._db.execute("SELECT state, count(*) AS n FROM jobs GROUP BY state")
+        return counts | {row["state"]: row["n"] for row in rows}
+
+    def failed(self, limit: int) -> list[tuple[Path, str]]:
+        """The photos that failed last, newest first, each with its reason."""
+        sql = """SELECT dir, name, error FROM jobs JOIN photos ON photos.id = jobs.photo_id
+                 WHERE state = 'failed' ORDER BY changed_at DESC, photo_id DESC LIMIT ?"""
+        return [(_path(row["dir"]) / os.fsdecode(row["name"]), row["error"]) for row in self._db.execute(sql, (limit,))]
+
+    def newest(self, limit: int) -> list[Path]:
+        """The photos that were done last, newest first."""
+        sql = """SELECT dir, name FROM jobs JOIN photos ON photos.id = jobs.photo_id
+                 WHERE state = 'done' ORDER BY changed_at DESC, photo_id DESC LIMIT ?"""
+        return [_path(row["dir"]) / os.fsdecode(row["name"]) for row in self._db.execute(sql, (limit,))]
+
+
+def _place(path: Path) -> dict[str, bytes]:
+    return {"dir": os.fsencode(path.parent), "name": os.fsencode(path.name)}
+
+
+def _path(raw: bytes) -> Path:
+    return Path(os.fsdecode(raw))

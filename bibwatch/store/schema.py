@@ -1,0 +1,139 @@
+"""The database file: its tables, how they came about, and how it is opened.
+
+WAL with synchronous FULL: a commit that returned survives a power cut.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bibwatch.errors import DatabaseMissing
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+# A content is the bytes of a picture; photos are the places where it lies. Paths are bytes, as Linux has them.
+FIRST_TABLES = (
+    "CREATE TABLE contents (id INTEGER PRIMARY KEY, sha256 BLOB NOT NULL UNIQUE)",
+    """CREATE TABLE photos (
+        id INTEGER PRIMARY KEY,
+        dir BLOB NOT NULL,
+        name BLOB NOT NULL,
+        size INTEGER NOT NULL,  -- bytes
+        mtime_ns INTEGER NOT NULL,
+        content_id INTEGER REFERENCES contents (id),  -- of the last version that was read
+        UNIQUE (dir, name)
+    )""",
+    "CREATE INDEX photos_by_name ON photos (name)",
+    "CREATE INDEX photos_by_content ON photos (content_id)",
+    # `version` counts the photo's versions, so that a late answer about an old one is known.
+    """CREATE TABLE jobs (
+        photo_id INTEGER PRIMARY KEY REFERENCES photos (id) ON DELETE CASCADE,
+        version INTEGER NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('waiting', 'reading', 'done', 'failed')),
+        attempts INTEGER NOT NULL,
+        ready_at REAL NOT NULL,  -- seconds since the epoch
+        changed_at REAL NOT NULL,
+        error TEXT
+    )""",
+    "CREATE INDEX jobs_by_turn ON jobs (state, ready_at, photo_id)",
+    "CREATE INDEX jobs_by_change ON jobs (state, changed_at)",
+    "CREATE TABLE engines (id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE)",
+    # One row for each content and engine that read it: it is there even where no text was found.
+    """CREATE TABLE reads (
+        id INTEGER PRIMARY KEY,
+        content_id INTEGER NOT NULL REFERENCES contents (id),
+        engine_id INTEGER NOT NULL REFERENCES engines (id),
+        width INTEGER NOT NULL,  -- pixels of the upright photo
+        height INTEGER NOT NULL,
+        seconds REAL NOT NULL,
+        read_at REAL NOT NULL,
+        UNIQUE (content_id, engine_id)
+    )""",
+    """CREATE TABLE readings (
+        id INTEGER PRIMARY KEY,
+        read_id INTEGER NOT NULL REFERENCES reads (id),
+        text TEXT NOT NULL,
+        score REAL NOT NULL,
+        x0 INTEGER NOT NULL,
+        y0 INTEGER NOT NULL,
+        x1 INTEGER NOT NULL,
+        y1 INTEGER NOT NULL,
+        detection_score REAL NOT NULL
+    )""",
+    "CREATE INDEX readings_by_read ON readings (read_id)",
+    """CREATE TABLE corrections (
+        id INTEGER PRIMARY KEY,
+        content_id INTEGER NOT NULL REFERENCES contents (id),
+        kind TEXT NOT NULL CHECK (kind IN ('set', 'add', 'remove')),
+        bibs TEXT NOT NULL,  -- a JSON list
+        made_at REAL NOT NULL
+    )""",
+    "CREATE INDEX corrections_by_content ON corrections (content_id)",
+    # What bibwatch made on disk; a row is written before the disk is touched.
+    """CREATE TABLE links (
+        path BLOB PRIMARY KEY,
+        photo BLOB NOT NULL,
+        name BLOB NOT NULL,  -- of the photo's file
+        mode TEXT NOT NULL CHECK (mode IN ('symlink', 'hardlink', 'copy')),
+        text BLOB,  -- what a symlink holds
+        stamp TEXT  -- of a hardlink or copy, as a JSON list
+    )""",
+    "CREATE INDEX links_by_name ON links (name)",
+    "CREATE TABLE link_folders (path BLOB PRIMARY KEY)",
+    # What the running service last said about itself, as JSON.
+    "CREATE TABLE pulse (id INTEGER PRIMARY KEY CHECK (id = 1), beat_at REAL NOT NULL, health TEXT NOT NULL)",
+)
+
+BUSY_S = 10.0  # how long a writer waits for another one
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open the database for writing, make it where it is missing, and bring its tables up to date."""
+    # sqlite-utils takes a fifth of a second to import, which `status` and `find` need not pay.
+    from sqlite_utils import Database, Migrations
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    migrations = Migrations("bibwatch")
+    migrations(name="0001_first_tables")(_make_first_tables)
+    migrations.apply(Database(connection))
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _make_first_tables(db: Database) -> None:
+    for statement in FIRST_TABLES:
+        db.execute(statement)
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Open an existing database for questions only.
+
+    Raises:
+        DatabaseMissing: there is no such file.
+    """
+    if not path.exists():
+        raise DatabaseMissing(f"{path}: no database yet; `bibwatch run` or `bibwatch scan` makes it")
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+@contextmanager
+def writing(connection: sqlite3.Connection) -> Iterator[None]:
+    """One transaction that takes the write lock first, so that it waits for other writers instead of failing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
