@@ -1,0 +1,182 @@
+"""The life of one reading child: fetch and decode the next photo on one thread while the engine reads on the other.
+
+What travels between parent and child stands here too. For one photo: Fetch, Hashed, then Go or Drop, then Read or
+Refused. A child holds at most two photos: one in the engine and one being fetched.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+from bibwatch.errors import BibwatchError, PhotoError
+from bibwatch.read.engine import Engine
+from bibwatch.read.photo_file import decode, load
+from bibwatch.values import Photo, Reading
+
+if TYPE_CHECKING:
+    from bibwatch.read.photo_file import Image
+
+BuildEngine = Callable[[], Engine]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """To the child: open, read and hash this photo, then ask what to do with it."""
+
+    ticket: int  # names the photo's turn in this child
+    photo: Photo
+    last_look: bool  # take a picture without an end as it is
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """To the child: decode and read the photo just hashed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """To the child: the content of the photo just hashed is known; forget it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """From the child: the engine stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotLoaded:
+    """From the child, its last word: the engine cannot be built."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """From the child: the photo's bytes are read and have this SHA-256."""
+
+    ticket: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """From the child: what the engine saw."""
+
+    ticket: int
+    readings: tuple[Reading, ...]
+    width: int  # pixels of the upright photo
+    height: int
+    seconds: float  # decoding and reading
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """From the child: the photo could not be read."""
+
+    ticket: int
+    error: PhotoError
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    ticket: int
+    image: Image
+    seconds: float
+
+
+def live(connection: Connection, build: BuildEngine, parent: int) -> None:
+    """The child's main function; ends when the parent closes the connection or dies."""
+    _belong_to(parent)
+    link = _Link(connection)
+    decoded: queue.Queue[_Decoded] = queue.Queue(maxsize=1)
+    threading.Thread(target=_fetch_all, args=(link, decoded), name="fetch", daemon=True).start()
+    try:
+        engine = build()
+    except BibwatchError as error:
+        link.send(NotLoaded(str(error)))
+        return
+    except Exception as error:  # model libraries raise anything
+        link.send(NotLoaded(f"{type(error).__name__}: {error}"))
+        return
+    link.send(Loaded())
+    while True:
+        link.send(_read(engine, decoded.get()))
+
+
+class _Link:
+    """The child's end of the connection: two threads send, one receives."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._sending = threading.Lock()
+
+    def send(self, message: object) -> None:
+        with self._sending:
+            self._connection.send(message)
+
+    def receive(self) -> object:
+        return self._connection.recv()
+
+
+def _fetch_all(link: _Link, decoded: queue.Queue[_Decoded]) -> None:
+    try:
+        while True:
+            fetch = link.receive()
+            assert isinstance(fetch, Fetch)
+            answer = _fetch(link, fetch)
+            if isinstance(answer, _Decoded):
+                decoded.put(answer)
+            elif answer is not None:
+                link.send(answer)
+    except (EOFError, OSError):
+        # The parent is gone or wants us gone; the engine may be in the middle of a photo that nobody waits for.
+        os._exit(0)
+
+
+def _fetch(link: _Link, fetch: Fetch) -> _Decoded | Refused | None:
+    started = time.perf_counter()
+    try:
+        photo = load(fetch.photo)
+    except OSError as error:
+        return Refused(fetch.ticket, PhotoError(f"the file cannot be read: {error.strerror}"))
+    except PhotoError as error:
+        return Refused(fetch.ticket, error)
+    link.send(Hashed(fetch.ticket, photo.content))
+    if isinstance(link.receive(), Drop):
+        return None
+    try:
+        image = decode(photo.data, last_look=fetch.last_look)
+    except PhotoError as error:
+        return Refused(fetch.ticket, error)
+    except Exception as error:  # this thread must live on for the next photo
+        return Refused(fetch.ticket, PhotoError(f"the picture cannot be decoded: {type(error).__name__}: {error}"))
+    return _Decoded(fetch.ticket, image, time.perf_counter() - started)
+
+
+def _read(engine: Engine, photo: _Decoded) -> Read | Refused:
+    started = time.perf_counter()
+    height, width = photo.image.shape[:2]
+    try:
+        readings = engine.read(photo.image)
+    except Exception as error:  # model libraries raise anything; the photo is tried again
+        return Refused(photo.ticket, PhotoError(f"the engine failed: {type(error).__name__}: {error}"))
+    return Read(photo.ticket, readings, width, height, photo.seconds + time.perf_counter() - started)
+
+
+def _belong_to(parent: int) -> None:
+    """Leave stopping to the parent, and end with it even in the middle of a photo."""
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_IGN)
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)

@@ -1,0 +1,231 @@
+"""The reading children: as many as asked for, replaced when they die or hang."""
+
+import itertools
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+from bibwatch.read.child import BuildEngine, Drop, Fetch, Go, Hashed, Loaded, NotLoaded, Read, Refused, live
+from bibwatch.values import Job
+
+HOLDS = 2  # photos a child: one in the engine, one being fetched
+LOAD_TIMEOUT_S = 300.0
+RESTART_DELAYS_S = (1.0, 2.0, 5.0, 15.0, 30.0)  # between tries to load an engine that does not load
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The child died or hung with this photo in hand."""
+
+    reason: str
+
+
+Answer = Hashed | Read | Refused | Lost
+
+
+@dataclass(slots=True)
+class _Child:
+    process: BaseProcess
+    connection: Connection
+    since: float  # monotonic seconds: when it started, or when its oldest photo became the oldest
+    loaded: bool = False
+    in_hand: dict[int, Job] = field(default_factory=dict)  # oldest first
+    fetching: int | None = None
+    alone: bool = False  # holds a photo that gets no company
+    verdict: str | None = None  # why it was killed
+
+
+class Pool:
+    """Hands photos to children and collects what they say. Used from one thread; times are monotonic seconds."""
+
+    def __init__(self, build: BuildEngine, workers: int, timeout_s: float) -> None:
+        self._build = build
+        self._workers = workers
+        self._timeout_s = timeout_s
+        self._children: list[_Child] = []
+        self._tickets = itertools.count(1)
+        self._failures = 0  # loads that failed in a row
+        self._next_start = 0.0
+        self.fault: str | None = None  # why no engine could be loaded, while that is so
+
+    def start(self) -> None:
+        """Start the children; they load their engines on their own time."""
+        while len(self._children) < self._workers:
+            self._children.append(_start(self._build))
+
+    def waitables(self) -> list[Connection | int]:
+        """What becomes ready when a child has something to say or ends."""
+        return [w for child in self._children for w in (child.connection, child.process.sentinel)]
+
+    def has_room(self) -> bool:
+        """Whether some child would take another photo now."""
+        return any(_takes_more(child) for child in self._children)
+
+    @property
+    def ready(self) -> int:
+        """How many children have their engine loaded."""
+        return sum(child.loaded for child in self._children)
+
+    @property
+    def busy(self) -> int:
+        """How many photos are in hand."""
+        return sum(len(child.in_hand) for child in self._children)
+
+    @property
+    def pids(self) -> list[int]:
+        """The children's process ids."""
+        return [child.process.pid for child in self._children if child.process.pid is not None]
+
+    def submit(self, job: Job, *, last_look: bool, alone: bool) -> bool:
+        """Give the photo to the child with the least in hand; False where none takes it now.
+
+        `alone` is for a photo whose child died before: with no other in the same child, it can only cost itself.
+        """
+        able = [child for child in self._children if _takes_more(child) and not (alone and child.in_hand)]
+        if not able:
+            return False
+        child = min(able, key=lambda child: len(child.in_hand))
+        if not child.in_hand:
+            child.since = time.monotonic()
+        ticket = next(self._tickets)
+        child.in_hand[ticket] = job
+        child.fetching = ticket
+        child.alone = alone
+        _send(child, Fetch(ticket, job.photo, last_look))
+        return True
+
+    def go(self, job: Job) -> None:
+        """Let the child that hashed this photo read it."""
+        self._settle(job, Go())
+
+    def drop(self, job: Job) -> None:
+        """Let the child that hashed this photo forget it."""
+        child = self._settle(job, Drop())
+        if child is not None:
+            ticket = next(ticket for ticket, held in child.in_hand.items() if held is job)
+            self._hand_back(child, ticket)
+
+    def collect(self) -> list[tuple[Job, Answer]]:
+        """What the children have said since last time; kills those that hang and replaces those that ended."""
+        answers: list[tuple[Job, Answer]] = []
+        for child in list(self._children):
+            answers += self._listen(child)
+            self._watch_clock(child)
+            if not child.process.is_alive():
+                answers += self._listen(child)
+                answers += self._bury(child)
+        if len(self._children) < self._workers and time.monotonic() >= self._next_start:
+            self.start()
+        return answers
+
+    def stop(self) -> list[Job]:
+        """End every child at once; returns the photos that were in hand."""
+        jobs = [job for child in self._children for job in child.in_hand.values()]
+        for child in self._children:
+            child.process.kill()
+        for child in self._children:
+            child.process.join()
+            child.connection.close()
+            child.process.close()
+        self._children.clear()
+        return jobs
+
+    def _listen(self, child: _Child) -> list[tuple[Job, Answer]]:
+        answers: list[tuple[Job, Answer]] = []
+        try:
+            while child.connection.poll():
+                message = child.connection.recv()
+                if isinstance(message, Hashed):
+                    answers.append((child.in_hand[message.ticket], message))
+                elif isinstance(message, Read | Refused):
+                    answers.append((self._hand_back(child, message.ticket), message))
+                else:
+                    self._note_load(child, message)
+        except (EOFError, OSError):
+            pass  # it ended; its sentinel tells the rest
+        return answers
+
+    def _note_load(self, child: _Child, message: Loaded | NotLoaded) -> None:
+        if isinstance(message, Loaded):
+            child.loaded = True
+            self._failures = 0
+            self.fault = None
+        else:
+            child.verdict = message.reason
+
+    def _watch_clock(self, child: _Child) -> None:
+        waited = time.monotonic() - child.since
+        if not child.loaded and waited > LOAD_TIMEOUT_S:
+            child.verdict = f"the engine did not load within {LOAD_TIMEOUT_S:g} s"
+        elif child.loaded and child.in_hand and waited > self._timeout_s:
+            child.verdict = f"no answer within {self._timeout_s:g} s"
+        else:
+            return
+        child.process.kill()
+        child.process.join()
+
+    def _bury(self, child: _Child) -> list[tuple[Job, Answer]]:
+        """Take a dead child's photos back."""
+        self._children.remove(child)
+        reason = child.verdict or f"its reading process {_ending(child.process.exitcode)}"
+        child.connection.close()
+        child.process.close()
+        if not child.loaded:
+            self.fault = child.verdict or f"the engine's process {_ending(child.process.exitcode)} while loading"
+            delay = RESTART_DELAYS_S[min(self._failures, len(RESTART_DELAYS_S) - 1)]
+            self._failures += 1
+            self._next_start = time.monotonic() + delay
+        return [(job, Lost(reason)) for job in child.in_hand.values()]
+
+    def _settle(self, job: Job, answer: Go | Drop) -> _Child | None:
+        for child in self._children:
+            if child.fetching is not None and child.in_hand[child.fetching] is job:
+                if isinstance(answer, Go):
+                    # Its decoded picture waits in the child, so the next may be fetched once there is room.
+                    child.fetching = None
+                _send(child, answer)
+                return child
+        return None
+
+    def _hand_back(self, child: _Child, ticket: int) -> Job:
+        if child.fetching == ticket:
+            child.fetching = None
+        if ticket == next(iter(child.in_hand)):
+            child.since = time.monotonic()
+        child.alone = False
+        return child.in_hand.pop(ticket)
+
+
+def workers_for(wish: int | None) -> int:
+    """How many children to start: the wish, or one a core that this process may use."""
+    return wish or len(os.sched_getaffinity(0))
+
+
+def _start(build: BuildEngine) -> _Child:
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=live, args=(theirs, build, os.getpid()), name="bibwatch-reader", daemon=True)
+    process.start()
+    theirs.close()
+    return _Child(process, ours, since=time.monotonic())
+
+
+def _takes_more(child: _Child) -> bool:
+    return child.loaded and not child.alone and child.fetching is None and len(child.in_hand) < HOLDS
+
+
+def _send(child: _Child, message: object) -> None:
+    # One that has just died is noticed by its sentinel, which brings its photos back.
+    with suppress(OSError):
+        child.connection.send(message)
+
+
+def _ending(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        return f"was ended by {signal.Signals(-exitcode).name}"
+    return f"ended with exit code {exitcode}"

@@ -1,0 +1,164 @@
+import os
+import time
+from collections.abc import Iterator
+from multiprocessing.connection import wait
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from bibwatch.errors import PhotoChanged, PhotoUnreadable
+from bibwatch.read.child import Hashed, Read, Refused
+from bibwatch.read.pool import Answer, Lost, Pool
+from bibwatch.values import Job, Photo
+from tests import engines
+
+HANG_S = 60.0  # a generous limit; the tests wait for events, not for time
+
+
+def job(path: Path, number: int = 1) -> Job:
+    status = path.stat()
+    return Job(number, 1, Photo(path, status.st_size, status.st_mtime_ns), attempts=1)
+
+
+def picture(path: Path, width: int) -> Path:
+    Image.new("RGB", (width, 40)).save(path)
+    return path
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    pool = Pool(engines.scripted, workers=1, timeout_s=1.0)
+    pool.start()
+    yield pool
+    pool.stop()
+
+
+def submit(pool: Pool, turn: Job, *, alone: bool = False) -> None:
+    deadline = time.monotonic() + HANG_S
+    while not pool.submit(turn, last_look=True, alone=alone):
+        assert time.monotonic() < deadline, pool.fault
+        wait(pool.waitables(), 0.1)
+        assert list(pool.collect()) == []
+
+
+def answers_to(pool: Pool, count: int) -> list[tuple[Job, Answer]]:
+    """The last words about `count` photos; each one hashed is let go on."""
+    last: list[tuple[Job, Answer]] = []
+    deadline = time.monotonic() + HANG_S
+    while len(last) < count:
+        assert time.monotonic() < deadline
+        wait(pool.waitables(), 0.1)
+        for turn, answer in pool.collect():
+            if isinstance(answer, Hashed):
+                pool.go(turn)
+            else:
+                last.append((turn, answer))
+    return last
+
+
+def test_a_photo_is_read_in_a_child(pool: Pool, tmp_path: Path) -> None:
+    turn = job(picture(tmp_path / "a.png", 42))
+    submit(pool, turn)
+    [(answered, answer)] = answers_to(pool, 1)
+    assert answered is turn
+    assert isinstance(answer, Read)
+    assert (answer.width, answer.height, answer.readings[0].text) == (42, 40, "42")
+
+
+def test_the_next_photo_is_fetched_while_one_is_in_the_engine(tmp_path: Path) -> None:
+    pool = Pool(engines.scripted, workers=1, timeout_s=HANG_S)
+    pool.start()
+    try:
+        slow, next_one = job(picture(tmp_path / "a.png", 999), 1), job(picture(tmp_path / "b.png", 43), 2)
+        submit(pool, slow)
+        seen: list[Job] = []
+        while next_one not in seen:
+            wait(pool.waitables(), 0.1)
+            for turn, answer in pool.collect():
+                assert isinstance(answer, Hashed)
+                pool.go(turn)
+                seen.append(turn)
+            if slow in seen and pool.has_room():
+                pool.submit(next_one, last_look=True, alone=False)
+        assert pool.busy == 2
+        assert not pool.has_room()
+        assert sorted(turn.photo_id for turn in pool.stop()) == [1, 2]
+    finally:
+        pool.stop()
+
+
+def test_a_dropped_photo_is_not_read(pool: Pool, tmp_path: Path) -> None:
+    turn = job(picture(tmp_path / "a.png", 42))
+    submit(pool, turn)
+    answers: list[tuple[Job, Answer]] = []
+    while not answers:
+        wait(pool.waitables(), 0.1)
+        answers = pool.collect()
+    assert isinstance(answers[0][1], Hashed)
+    pool.drop(turn)
+    assert pool.busy == 0
+    submit(pool, job(picture(tmp_path / "b.png", 43), 2))
+    [(_, answer)] = answers_to(pool, 1)
+    assert isinstance(answer, Read)
+    assert answer.readings[0].text == "43"
+
+
+def test_a_photo_that_ends_its_child_is_lost_and_the_child_replaced(pool: Pool, tmp_path: Path) -> None:
+    submit(pool, job(picture(tmp_path / "a.png", 666)))
+    [(_, answer)] = answers_to(pool, 1)
+    assert answer == Lost("its reading process was ended by SIGABRT")
+    submit(pool, job(picture(tmp_path / "b.png", 43), 2))
+    assert isinstance(answers_to(pool, 1)[0][1], Read)
+
+
+def test_a_photo_that_hangs_is_lost_after_its_time(pool: Pool, tmp_path: Path) -> None:
+    submit(pool, job(picture(tmp_path / "a.png", 999)))
+    assert answers_to(pool, 1)[0][1] == Lost("no answer within 1 s")
+
+
+def test_an_engine_that_raises_refuses_the_photo_and_lives(pool: Pool, tmp_path: Path) -> None:
+    before = pool.pids
+    submit(pool, job(picture(tmp_path / "a.png", 500)))
+    [(_, answer)] = answers_to(pool, 1)
+    assert isinstance(answer, Refused)
+    assert str(answer.error) == "the engine failed: ValueError: no such tensor"
+    assert pool.pids == before
+
+
+def test_errors_of_the_file_come_back_as_what_they_are(pool: Pool, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("no picture")
+    changed = job(picture(tmp_path / "b.png", 43), 2)
+    os.utime(changed.photo.path, ns=(1, 1))
+    for turn, kind in ((job(tmp_path / "a.jpg"), PhotoUnreadable), (changed, PhotoChanged)):
+        submit(pool, turn)
+        [(_, answer)] = answers_to(pool, 1)
+        assert isinstance(answer, Refused)
+        assert isinstance(answer.error, kind)
+
+
+def test_a_photo_alone_gets_no_company(tmp_path: Path) -> None:
+    pool = Pool(engines.scripted, workers=1, timeout_s=HANG_S)
+    pool.start()
+    try:
+        submit(pool, job(picture(tmp_path / "a.png", 999)), alone=True)
+        deadline = time.monotonic() + 1
+        while time.monotonic() < deadline:
+            wait(pool.waitables(), 0.1)
+            for turn, _ in pool.collect():
+                pool.go(turn)
+            assert not pool.has_room()
+    finally:
+        pool.stop()
+
+
+def test_an_engine_that_does_not_load_is_a_fault_of_the_pool(tmp_path: Path) -> None:
+    pool = Pool(engines.missing, workers=2, timeout_s=1.0)
+    pool.start()
+    deadline = time.monotonic() + HANG_S
+    while pool.fault is None and time.monotonic() < deadline:
+        wait(pool.waitables(), 0.1)
+        pool.collect()
+    assert pool.fault == "the model file is missing"
+    assert not pool.submit(job(picture(tmp_path / "a.png", 43)), last_look=True, alone=False)
+    pool.stop()
