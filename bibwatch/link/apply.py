@@ -1,0 +1,217 @@
+"""The only code that touches the link tree.
+
+It deletes and replaces only what the records call ours and the disk still shows as we made it. A record is written
+before a new entry is made, so that a crash leaves no entry that nobody owns.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from bibwatch.link.plan import Plan
+from bibwatch.values import FileStamp, Link
+
+
+class Records(Protocol):
+    """Where it stands written what is ours."""
+
+    def remember(self, links: Iterable[Link]) -> None: ...
+    def forget(self, paths: Iterable[Path]) -> None: ...
+    def remember_folder(self, path: Path) -> None: ...
+    def forget_folder(self, path: Path) -> None: ...
+    def owns_folder(self, path: Path) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What came of a plan. Each trouble is an entry that could not be as wanted, with its reason."""
+
+    made: tuple[Path, ...]
+    removed: tuple[Path, ...]
+    troubles: dict[Path, str]
+
+
+class LinkTree:
+    """Brings the disk in line with a plan, one entry at a time; an entry in trouble does not stop the others."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._made: list[Path] = []
+        self._removed: list[Path] = []
+        self._troubles: dict[Path, str] = {}
+
+    def apply(self, plan: Plan) -> Applied:
+        """Remove, replace and make; what should still stand and does not is made again."""
+        self._remove(plan.remove)
+        for old, new in plan.replace:
+            self._guarded(new, lambda old=old, new=new: self._replace(old, new))  # type: ignore[misc]
+        self._records.remember(plan.make)
+        failed = [link.path for link in plan.make if not self._guarded(link, lambda link=link: self._make(link))]  # type: ignore[misc]
+        for link in plan.keep:
+            if not self._guarded(link, lambda link=link: self._restore(link)):  # type: ignore[misc]
+                failed.append(link.path)
+        self._records.forget(failed)
+        return Applied(tuple(self._made), tuple(self._removed), dict(self._troubles))
+
+    def _remove(self, links: Iterable[Link]) -> None:
+        gone = [link for link in links if self._guarded(link, lambda link=link: self._unlink(link))]  # type: ignore[misc]
+        self._records.forget(link.path for link in gone)
+        for folder in dict.fromkeys(link.path.parent for link in gone):
+            self._remove_folder(folder)
+
+    def _unlink(self, link: Link) -> None:
+        if _is_ours(link):
+            link.path.unlink()
+            self._removed.append(link.path)
+
+    def _remove_folder(self, folder: Path) -> None:
+        """An empty folder of ours goes; one that holds anything stays."""
+        if not self._records.owns_folder(folder):
+            return
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return
+        self._records.forget_folder(folder)
+
+    def _restore(self, link: Link) -> None:
+        """Make a link again that somebody deleted, or whose photo was exchanged."""
+        if not _is_ours(link):
+            self._make(link)
+        elif not _is_fresh(link):
+            self._replace(link, link)
+
+    def _replace(self, old: Link, new: Link) -> None:
+        """Put `new` where `old` stands, without a moment at which neither is there."""
+        if not _is_ours(old):
+            self._records.remember([new])
+            self._make(new)
+            return
+        draft = _draft(new)
+        made = _create(new, draft)
+        draft.replace(new.path)
+        self._records.remember([made])
+        self._made.append(new.path)
+
+    def _make(self, link: Link) -> None:
+        """Make a new entry; never over something that is there."""
+        self._make_folder(link.path.parent)
+        if link.mode == "copy":
+            self._publish_copy(link)
+        else:
+            try:
+                made = _create(link, link.path)
+            except FileExistsError:
+                self._accept(link)
+                return
+            if made != link:
+                self._records.remember([made])
+        self._made.append(link.path)
+
+    def _publish_copy(self, link: Link) -> None:
+        draft = _draft(link)
+        made = _create(link, draft)
+        self._records.remember([made])
+        try:
+            os.link(draft, link.path)
+        except OSError as error:
+            # File systems without hard links, such as exFAT on a card, cannot do it in one step.
+            if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+                raise
+            if os.path.lexists(link.path):
+                raise FileExistsError(errno.EEXIST, "File exists") from error
+            draft.rename(link.path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _accept(self, link: Link) -> None:
+        """Something stands there already: fine where it is what we wanted, else a trouble; not ours either way."""
+        as_wanted = link if link.mode == "symlink" else replace(link, stamp=_stamp(link.photo))
+        if _is_ours(as_wanted):
+            self._records.forget([link.path])
+        else:
+            raise FileExistsError(errno.EEXIST, "File exists")
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder.is_dir() and not folder.is_symlink():
+            return
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if not os.path.lexists(folder):
+            self._records.remember_folder(folder)
+        folder.mkdir()
+
+    def _guarded(self, link: Link, act: Callable[[], None]) -> bool:
+        """Do it; where the disk refuses, note the trouble and return False."""
+        try:
+            act()
+        except OSError as error:
+            self._troubles[link.path] = _reason(error)
+            return False
+        return True
+
+
+def _create(link: Link, at: Path) -> Link:
+    """Make the entry at a path that must be free; returns the link with the stamp it will be known by."""
+    if link.mode == "symlink":
+        at.symlink_to(link.text or "")
+        return link
+    if link.mode == "hardlink":
+        os.link(link.photo, at, follow_symlinks=False)
+    else:
+        shutil.copyfile(link.photo, at, follow_symlinks=False)
+        shutil.copystat(link.photo, at)
+    return replace(link, stamp=_stamp(at))
+
+
+def _draft(link: Link) -> Path:
+    """A free path beside the link, under a name that is ours by its form; what a crash left there goes."""
+    mark = hashlib.sha256(os.fsencode(link.path.name)).hexdigest()[:16]
+    draft = link.path.with_name(f".bibwatch~{mark}")
+    draft.unlink(missing_ok=True)
+    return draft
+
+
+def _is_ours(link: Link) -> bool:
+    """Whether the disk holds at this path exactly what we made there, in a real folder."""
+    if link.path.parent.is_symlink():
+        return False
+    stamp = _stamp(link.path)
+    if stamp is None:
+        return False
+    if link.mode == "symlink":
+        return link.path.is_symlink() and os.readlink(link.path) == link.text  # noqa: PTH115  # a Path would not keep the text as it is
+    if link.stamp is None:
+        return False
+    if link.mode == "hardlink":
+        return stamp[:2] == link.stamp[:2]
+    return (stamp.inode, stamp.version) == (link.stamp.inode, link.stamp.version)
+
+
+def _is_fresh(link: Link) -> bool:
+    """Whether a hardlink or copy still is the photo as it lies there now; a photo out of sight is left alone."""
+    photo = _stamp(link.photo)
+    if link.stamp is None or photo is None:
+        return True
+    return photo[:2] == link.stamp[:2] if link.mode == "hardlink" else photo.version == link.stamp.version
+
+
+def _stamp(path: Path) -> FileStamp | None:
+    try:
+        return FileStamp.of(path.lstat())
+    except OSError:
+        return None
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.EEXIST:
+        return "something that bibwatch did not make is in the way; move it aside"
+    if error.errno == errno.EXDEV:
+        return "a hardlink cannot reach another disk; set links.mode to symlink or copy"
+    return error.strerror or str(error)
