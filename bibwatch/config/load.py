@@ -1,0 +1,157 @@
+"""Read the config file and check it as a whole."""
+
+import os
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bibwatch.config.document import Document, Place
+from bibwatch.config.model import Config, WatchConfig
+from bibwatch.errors import ConfigError
+
+
+def load_config(path: Path, *, running: Config | None = None, need_folders: bool = True) -> Config:
+    """Read and check the config file; relative paths are relative to it.
+
+    `running` is the config in force, if any: a folder watched already may be missing for a while. Questions to the
+    database set `need_folders` to False: they need no watched folder at all.
+
+    Raises:
+        ConfigError: with every problem, each naming the file, the key and, where there is one, the line.
+    """
+    document = Document(path, _text_of(path))
+    config = _validated(document)
+    if config is not None:
+        config = _absolute(config, path.absolute().parent)
+        for place, text in _faults(config, running, need_folders):
+            document.report(place, text)
+    if config is None or document.problems:
+        raise ConfigError(document.problems)
+    return config
+
+
+def find_database(path: Path) -> tuple[Path, list[str]]:
+    """Where the database is, and the config's problems if any: a service runs on while its config file is broken."""
+    database, problems = Config.model_fields["database"].default, []
+    try:
+        document = Document(path, _text_of(path))
+        config = _validated(document)
+        problems = document.problems
+        database = config.database if config is not None else database
+    except ConfigError as error:
+        problems = list(error.problems)
+    return _whole(path.absolute().parent, database), problems
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError([f"{path}: no such config file; name one with -c, or copy config.example.yaml"]) from error
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: is not UTF-8 text: {error.reason} at byte {error.start}"]) from error
+
+
+def _validated(document: Document) -> Config | None:
+    """The config, less the values that are wrong and were reported; None where too little is left to go on."""
+    try:
+        return Config.model_validate(document.values)
+    except ValidationError as error:
+        for fault in error.errors():
+            document.report(fault["loc"], _explain(fault))
+        rest = document.without([fault["loc"] for fault in error.errors()])
+    try:
+        return Config.model_validate({"targets": "all"} | rest)
+    except ValidationError:
+        return None
+
+
+def _explain(fault: Any) -> str:
+    """A pydantic error in a person's words."""
+    given = repr(fault["input"])
+    match fault["type"]:
+        case "extra_forbidden":
+            text = f"no such key{_did_you_mean(fault['loc'])}"
+        case "missing":
+            text = "this key is needed"
+        case "value_error":
+            text = str(fault["ctx"]["error"])
+        case "model_type" | "model_attributes_type":
+            text = f"expected keys and values below it, not {given}"
+        case "tuple_type":
+            text = f"expected a list, not {given}"
+        case "string_pattern_mismatch":
+            text = f"{given} is none of auto, cpu, cuda, cuda:0, cuda:1, ..."
+        case _:
+            text = f"{fault['msg'].removeprefix('Input ')}, not {given}"
+    return text
+
+
+def _did_you_mean(place: Place) -> str:
+    section: Any = Config
+    for part in place[:-1]:
+        if isinstance(part, str):
+            section = WatchConfig if part == "watch" else section.model_fields[part].annotation
+    near = get_close_matches(str(place[-1]), section.model_fields, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; the keys here are {', '.join(section.model_fields)}"
+
+
+def _absolute(config: Config, base: Path) -> Config:
+    """The config with every path absolute, `~` expanded and `..` resolved."""
+
+    watch = tuple(folder.model_copy(update={"path": _whole(base, folder.path)}) for folder in config.watch)
+    links = config.links.model_copy(update={"root": _whole(base, config.links.root)})
+    return config.model_copy(update={"watch": watch, "links": links, "database": _whole(base, config.database)})
+
+
+def _whole(base: Path, path: Path) -> Path:
+    return (base / path.expanduser()).resolve()
+
+
+def _faults(config: Config, running: Config | None, need_folders: bool) -> Iterator[tuple[Place, str]]:
+    """What is wrong with values that are each well-formed."""
+    known = {folder.path for folder in running.watch} if running else set()
+    for index, folder in enumerate(config.watch):
+        place: Place = ("watch", index, "path")
+        if need_folders and folder.path not in known and (fault := _folder_fault(folder.path)):
+            yield place, f"{folder.path}: {fault}"
+        yield from ((place, text) for text in _overlaps(folder, config.watch[:index]))
+        if config.links.root.is_relative_to(folder.path) or folder.path.is_relative_to(config.links.root):
+            text = f"{config.links.root} and the watched folder {folder.path} lie one inside the other; "
+            yield ("links", "root"), text + "links would be read as photos, so put it elsewhere"
+    if running is not None and config.database != running.database:
+        yield ("database",), f"a running service keeps its database {running.database}; restart it to change that"
+    yield from _not_in_this_version(config)
+
+
+def _folder_fault(path: Path) -> str | None:
+    if not os.access(path, os.F_OK):
+        return "no such folder; make it, or mount it, first"
+    if not path.is_dir():
+        return "not a folder"
+    return None if os.access(path, os.R_OK | os.X_OK) else "this user may not read it; mend its permissions"
+
+
+def _overlaps(folder: WatchConfig, others: Iterable[WatchConfig]) -> Iterator[str]:
+    for other in others:
+        if folder.path == other.path:
+            yield f"{folder.path}: watched twice"
+        elif folder.path.is_relative_to(other.path) and other.recursive:
+            yield f"{folder.path}: lies inside {other.path}, which is watched with its sub-folders"
+        elif other.path.is_relative_to(folder.path) and folder.recursive:
+            yield f"{folder.path}: {other.path} inside it is watched already"
+
+
+def _not_in_this_version(config: Config) -> Iterator[tuple[Place, str]]:
+    reader = config.reader
+    if reader.engine == "dossard" or (reader.engine == "auto" and reader.dossard.weights is not None):
+        yield ("reader", "engine"), "this version has no engine dossard yet; leave the weights out, or use ppocr"
+    if reader.device.startswith("cuda"):
+        yield ("reader", "device"), "engine ppocr runs on the cpu in this version; use auto or cpu"
+    if config.start_list is not None:
+        yield ("start_list",), "this version reads no start list yet; leave it null"

@@ -1,0 +1,124 @@
+from pathlib import Path
+
+import pytest
+
+from bibwatch.config import Config, load_config
+from bibwatch.errors import ConfigError
+
+EXAMPLE = Path(__file__).resolve().parents[3] / "config.example.yaml"
+GOOD = "watch:\n  - path: incoming\ntargets: [2419]\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "incoming").mkdir()
+    return tmp_path
+
+
+def load(folder: Path, text: str, **kwargs: object) -> Config:
+    path = folder / "config.yaml"
+    path.write_text(text)
+    return load_config(path, **kwargs)  # type: ignore[arg-type]
+
+
+def problems(folder: Path, text: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as caught:
+        load(folder, text)
+    return caught.value.problems
+
+
+def test_the_example_is_valid_and_states_the_defaults(folder: Path) -> None:
+    assert load(folder, EXAMPLE.read_text()) == load(folder, GOOD.replace("2419", "2419, 2420"))
+
+
+def test_paths_are_relative_to_the_config_file(folder: Path) -> None:
+    config = load(folder, GOOD)
+    assert config.watch[0].path == folder / "incoming"
+    assert (config.database, config.links.root) == (folder / "bibwatch.db", folder / "bibs")
+
+
+def test_bibs_are_text_whatever_yaml_makes_of_them(folder: Path) -> None:
+    text = GOOD.replace("[2419]", "[0042, 12:30, 0x1F, 1e3, yes, null_, 2026-11-22, 1_000]")
+    expected = ("0042", "12:30", "0x1F", "1e3", "yes", "null_", "2026-11-22", "1_000")
+    assert load(folder, text).targets == expected
+
+
+def test_all_targets_and_switches_are_understood(folder: Path) -> None:
+    config = load(folder, "watch: [{path: incoming, recursive: no, poll_s: 5}]\ntargets: all\n")
+    assert config.targets is None
+    assert (config.watch[0].recursive, config.watch[0].poll_s) == (False, 5.0)
+
+
+def test_every_problem_is_reported_at_once_with_its_line(folder: Path) -> None:
+    found = problems(
+        folder,
+        "watch:\n"
+        "  - path: incoming\n"
+        "    recursiv: yes\n"
+        "  - path: nowhere\n"
+        "targets: [1]\n"
+        "targets: [2]\n"
+        "links:\n"
+        "  root: incoming/bibs\n"
+        "  mode: hard\n"
+        "photos:\n"
+        "  settle_s: -1\n",
+    )
+    for part in (
+        "line 3: watch[0].recursiv: no such key; did you mean recursive?",
+        "nowhere: no such folder",
+        "line 6: targets: written twice, first in line 5",
+        "line 8: links.root:",
+        "line 9: links.mode:",
+        "line 11: photos.settle_s:",
+    ):
+        assert any(part in problem for problem in found), (part, found)
+    assert len(found) == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("watch: [\n", "line 2, column 1: not valid YAML"),
+        ("- a\n", "a config is made of"),
+        ("", "watch: this key is needed"),
+        (GOOD.replace("[2419]", "2419"), 'write a list, such as ["2419"]'),
+        (GOOD.replace("[2419]", ""), "or the word all"),
+        (GOOD.replace("[2419]", "[a/b]"), "is no bib"),
+        (GOOD.replace("[2419]", "['..']"), "is no bib"),
+        (GOOD + "links: {folder: bibs}\n", "write {bib} once"),
+        (GOOD + "links: {folder: '{bib}/x'}\n", "no slash"),
+        (GOOD + "links: {root: .}\n", "lie one inside the other"),
+        (GOOD + "reader: {engine: dossard}\n", "no engine dossard yet"),
+        (GOOD + "reader: {device: cuda}\n", "runs on the cpu"),
+        (GOOD + "start_list: list.csv\n", "no start list yet"),
+        ("watch: [{path: incoming}, {path: incoming/x}]\ntargets: all\n", "no such folder"),
+        ("watch: [{path: incoming}, {path: ./incoming}]\ntargets: all\n", "watched twice"),
+        ("watch: [{path: config.yaml}]\ntargets: all\n", "not a folder"),
+    ],
+)
+def test_a_bad_config_says_what_is_wrong(folder: Path, text: str, part: str) -> None:
+    assert part in "\n".join(problems(folder, text))
+
+
+def test_one_watched_folder_inside_another_is_refused(folder: Path) -> None:
+    (folder / "incoming" / "cam1").mkdir()
+    text = "watch: [{path: incoming}, {path: incoming/cam1}]\ntargets: all\n"
+    assert "lies inside" in problems(folder, text)[0]
+    assert load(folder, text.replace("path: incoming}", "path: incoming, recursive: false}", 1))
+
+
+def test_a_missing_or_unreadable_config_is_a_config_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such config file"):
+        load_config(tmp_path / "config.yaml")
+    (tmp_path / "config.yaml").write_bytes(b"watch: \xff\n")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_config(tmp_path / "config.yaml")
+
+
+def test_a_running_service_keeps_a_folder_that_is_missing_and_its_database(folder: Path) -> None:
+    running = load(folder, GOOD)
+    (folder / "incoming").rmdir()
+    assert load(folder, GOOD, running=running) == running
+    with pytest.raises(ConfigError, match="restart it"):
+        load(folder, GOOD + "database: other.db\n", running=running)
