@@ -1,0 +1,272 @@
+"""The command line: one function a command. Heavy modules are imported by the commands that need them."""
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bibwatch.config import Config, find_database, load_config
+from bibwatch.errors import BibwatchError, ConfigError, CouldNotStart, EngineUnavailable, PhotoError
+from bibwatch.values import shown
+
+BAD_CONFIG, COULD_NOT_START = 2, 3
+STANDARD_CONFIG = Path("config.yaml")
+
+as_json = click.option("--json", "json_wanted", is_flag=True, help="One JSON object on the last line, for scripts.")
+
+
+def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option -c, which says where its config is."""
+    return click.option(
+        "-c",
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        default=STANDARD_CONFIG,
+        show_default=True,
+        help="The config file.",
+    )(command)
+
+
+class Commands(click.Group):
+    """The group, which turns bibwatch's own errors into a message and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            click.echo(f"bibwatch: the config has {_count(len(error.problems), 'problem')}:\n{error}", err=True)
+            ctx.exit(BAD_CONFIG)
+        except (CouldNotStart, EngineUnavailable) as error:
+            click.echo(f"bibwatch: {error}", err=True)
+            ctx.exit(COULD_NOT_START)
+        except BibwatchError as error:
+            click.echo(f"bibwatch: {error}", err=True)
+            ctx.exit(1)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Begin:  bibwatch demo                 see it work on drawn photos
+        cp config.example.yaml config.yaml, edit it, then
+        bibwatch check                is all well?
+        bibwatch run                  watch, read, link, until stopped
+\b
+Completion in bash:  eval "$(_BIBWATCH_COMPLETE=bash_source bibwatch)"   (zsh_source, fish_source alike)""",
+)
+@click.version_option(package_name="bibwatch")
+def main() -> None:
+    """Watch folders of race photos, read the bib numbers, keep one folder of links per bib up to date."""
+
+
+@main.command()
+@config_option
+def run(config_path: Path) -> None:
+    """Watch, read and link until stopped (the service).
+
+    \b
+    Example:  bibwatch run -c /etc/bibwatch/config.yaml
+    Signals:  TERM, INT stop it cleanly; HUP reads the config again (so does saving the file).
+    Exit:     0 stopped, 2 bad config, 3 could not start.
+    """
+    from bibwatch.service.life import Service
+
+    config = load_config(config_path)
+    _log_to_handler(logging.INFO)
+    Service(config, config_path).run()
+
+
+@main.command()
+@config_option
+@as_json
+def scan(config_path: Path, json_wanted: bool) -> None:
+    """Read and link what lies in the watched folders now, then end.
+
+    \b
+    Example:  bibwatch scan
+    Exit:     0, or 1 if any photo failed.
+    """
+    from bibwatch.service.scan import Scan
+    from bibwatch.show import follow
+
+    config = load_config(config_path)
+    _log_to_handler(logging.CRITICAL)  # the progress and the list of failures tell the same
+    with Scan(config) as pass_:
+        follow(pass_.progress())
+        summary, failures = pass_.summary(), pass_.failures()
+    for photo, reason in failures:
+        click.echo(f"failed: {photo}: {reason}", err=True)
+    if json_wanted:
+        click.echo(json.dumps(asdict(summary)))
+    else:
+        click.echo(
+            f"{_count(summary.photos, 'photo')}: {summary.read} read, {summary.reused} known already, "
+            f"{summary.failed} failed; {_count(summary.links, 'link')} in {shown(config.links.root)} "
+            f"({summary.seconds:.1f} s)"
+        )
+    sys.exit(1 if summary.failed else 0)
+
+
+@main.command()
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
+@config_option
+@click.option("--engine", type=click.Choice(["auto", "ppocr"]), help="The engine, instead of the config's.")
+@click.option("--device", type=click.Choice(["auto", "cpu"]), help="The device, instead of the config's.")
+@as_json
+def read(
+    photos: tuple[Path, ...], config_path: Path, engine: str | None, device: str | None, json_wanted: bool
+) -> None:
+    """Read the bibs in PHOTOS and print them; no database, no links, no config needed.
+
+    \b
+    Example:  bibwatch read IMG_0001.JPG
+              bibwatch read --json *.JPG     a JSON object a photo
+    Exit:     0, or 1 if any photo failed.
+    """
+    from bibwatch.read.batch import read_all
+    from bibwatch.read.pool import workers_for
+    from bibwatch.service.life import engine_setup
+    from bibwatch.show import outcome_as_json, outcome_as_text
+
+    config = _config_or_defaults(config_path)
+    reader, failed = config.reader, False
+    outcomes = read_all(photos, engine_setup(config), workers_for(reader.workers), reader.timeout_s)
+    for path, outcome in outcomes:
+        failed = failed or isinstance(outcome, PhotoError)
+        show = outcome_as_json if json_wanted else outcome_as_text
+        click.echo(show(path, outcome, reader.min_score))
+    sys.exit(1 if failed else 0)
+
+
+@main.command()
+@click.argument("bib")
+@config_option
+@click.option(
+    "--max-distance", type=click.FloatRange(min=0), help="How far a number may be off (default: the config's)."
+)
+@as_json
+def find(bib: str, config_path: Path, max_distance: float | None, json_wanted: bool) -> None:
+    """Print the photos of a BIB, from the database.
+
+    \b
+    Example:  bibwatch find 2419
+              bibwatch find 2419 --max-distance 1     one digit wrong is fine
+    Exit:     0, or 1 if there is none.
+    """
+    from bibwatch.service.linking import photos_of
+
+    config = load_config(config_path, need_folders=False)
+    photos = photos_of(config, bib, config.max_distance if max_distance is None else max_distance)
+    if json_wanted:
+        click.echo(json.dumps({"bib": bib, "photos": [str(path) for path in photos]}))
+    else:
+        for path in photos:
+            click.echo(shown(path))
+        if not photos:
+            click.echo(f"no photo of {bib} yet", err=True)
+    sys.exit(0 if photos else 1)
+
+
+@main.command()
+@config_option
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@as_json
+def link(config_path: Path, dry_run: bool, json_wanted: bool) -> None:
+    """Bring the link tree in line with the database; reads no photo again.
+
+    A running service does this by itself, so it must be stopped first, except for --dry-run.
+
+    \b
+    Example:  bibwatch link --dry-run
+    """
+    from bibwatch.service.linking import relink_once
+
+    outcome = relink_once(load_config(config_path, need_folders=False), dry_run=dry_run)
+    if json_wanted:
+        click.echo(json.dumps(outcome.as_json()))
+        return
+    for path in outcome.made:
+        click.echo(f"{'would link' if dry_run else 'linked'} {shown(path)}")
+    for path in outcome.removed:
+        click.echo(f"{'would unlink' if dry_run else 'unlinked'} {shown(path)}")
+    for path, reason in outcome.troubles.items():
+        click.echo(f"{shown(path)}: {reason}", err=True)
+    click.echo(f"{_count(len(outcome.made), 'link')} made, {len(outcome.removed)} removed, {outcome.kept} as they were")
+
+
+@main.command()
+@config_option
+@as_json
+def status(config_path: Path, json_wanted: bool) -> None:
+    """Say how the service is: folders, queue, workers, last photos, and what is wrong.
+
+    \b
+    Exit:     0 ok, 1 degraded, 2 down.
+    """
+    from bibwatch.service.status import gather
+    from bibwatch.show import status_as_text
+
+    database, problems = find_database(config_path)
+    found = gather(database)
+    if problems and found.state == "down":
+        raise ConfigError(problems)
+    click.echo(json.dumps(found.as_json()) if json_wanted else status_as_text(found))
+    sys.exit({"ok": 0, "degraded": 1, "down": 2}[found.state])
+
+
+@main.command()
+@config_option
+def check(config_path: Path) -> None:
+    """Check config, folders, disk, engine and systemd, and say what to mend.
+
+    \b
+    Exit:     0 all well, 1 something to mend.
+    """
+    from bibwatch.service.check import checks
+
+    well = True
+    for name, fault in checks(config_path):
+        well = well and fault is None
+        click.echo(f"ok    {name}" if fault is None else f"MEND  {name}: {fault}")
+    sys.exit(0 if well else 1)
+
+
+@main.command()
+@click.option("--photos", "count", type=click.IntRange(4, 500), default=24, show_default=True, help="Photos to draw.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Keep the demo here (a new folder) instead of a temporary one."
+)
+def demo(count: int, folder: Path | None) -> None:
+    """Draw an event's photos, run the real service on them, and show the bib folders it fills.
+
+    \b
+    Example:  bibwatch demo
+              bibwatch demo --folder try-it     keeps photos, config, database and links
+    """
+    from bibwatch.demo import show_demo
+
+    show_demo(count, folder)
+
+
+def _config_or_defaults(path: Path) -> Config:
+    """The config, or the defaults where the standard file is not there."""
+    if path == STANDARD_CONFIG and not path.exists():
+        return Config.model_validate({"watch": [{"path": "."}], "targets": "all"})
+    return load_config(path)
+
+
+def _log_to_handler(level: int) -> None:
+    from bibwatch.systemd import log_handler
+
+    logging.basicConfig(level=level, handlers=[log_handler()], format="%(asctime)s %(levelname)-7s %(message)s")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,146 @@
+"""The demo: an event's photos are drawn and arrive one by one, and the real service fills the bib folders."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.tree import Tree
+
+from bibwatch.draw import Runner, bib_numbers, draw_event
+from bibwatch.errors import CouldNotStart
+from bibwatch.service.status import gather
+from bibwatch.values import shown
+
+SIZE = (1200, 800)  # pixels of a drawn photo
+RUNNERS = 8
+PATIENCE_S = 120.0
+STOP_S = 15.0
+
+
+def show_demo(photos: int, folder: Path | None) -> None:
+    """Run the demo in a new folder, or in a temporary one that goes at the end.
+
+    Raises:
+        CouldNotStart: the folder exists already, or the service ended by itself.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    if folder is not None:
+        if folder.exists():
+            raise CouldNotStart(f"{folder}: exists already; name a new folder for the demo")
+        folder.mkdir(parents=True)
+        _play(console, folder.absolute(), photos, kept=True)
+        return
+    with tempfile.TemporaryDirectory(prefix="bibwatch-demo-") as temporary:
+        _play(console, Path(temporary), photos, kept=False)
+
+
+def _play(console: Console, folder: Path, photos: int, *, kept: bool) -> None:
+    (folder / "incoming").mkdir()
+    scenes = draw_event(bib_numbers(RUNNERS, seed=2026), photos, SIZE, seed=2026)
+    targets = _popular(runner for _, runners in scenes for runner in runners)
+    config_path = folder / "config.yaml"
+    _write_config(config_path, targets[:2])
+    console.print(f"The demo runs in {folder}: photos arrive in incoming/, bib folders appear in bibs/.")
+    console.print(f"Its config asks for the bibs {targets[0]} and {targets[1]}. Starting the service: bibwatch run")
+    with _service(folder, config_path) as process:
+        _deliver(console, folder, [image for image, _ in scenes], process)
+        console.print(f"\nNow the config is saved with one more target, {targets[2]}. No photo is read again:")
+        _write_config(config_path, targets[:3])
+        _wait_until((folder / "bibs" / targets[2]).exists, process)
+        time.sleep(0.3)  # the folder comes with its first link; let the others follow
+        console.print(_tree(folder / "bibs"))
+        found = gather(folder / "bibwatch.db")
+        console.print(f"{found.queue['done']} photos, {found.inferences} readings, {found.links} links.")
+    console.print("The service was stopped, cleanly.\n")
+    _say_how_to_go_on(console, folder, kept=kept)
+
+
+def _popular(runners: Iterator[Runner]) -> list[str]:
+    """The bibs seen most often in full, best first."""
+    seen: dict[str, int] = {}
+    for runner in runners:
+        seen[runner.bib] = seen.get(runner.bib, 0) + (runner.hidden == 0)
+    return sorted(seen, key=lambda bib: (-seen[bib], bib))
+
+
+def _write_config(path: Path, targets: Sequence[str]) -> None:
+    path.write_text(yaml.safe_dump({"watch": [{"path": "incoming"}], "targets": list(targets)}, sort_keys=False))
+
+
+@contextmanager
+def _service(folder: Path, config_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`bibwatch run` as a process of its own, stopped with SIGTERM at the end."""
+    log = folder / "bibwatch.log"
+    command = [sys.executable, "-m", "bibwatch", "run", "-c", str(config_path)]
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output, cwd=folder) as process:
+        try:
+            yield process
+        except CouldNotStart as error:
+            raise CouldNotStart(f"{error}; the service's log ends with:\n{log.read_text()[-2000:]}") from error
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _deliver(console: Console, folder: Path, images: Sequence[Image.Image], process: subprocess.Popen[bytes]) -> None:
+    """Write the photos one by one, and show the readings catch up."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console) as bars:
+        arrived = bars.add_task("photos drawn", total=len(images))
+        read = bars.add_task("photos read ", total=len(images))
+
+        def all_read() -> bool:
+            bars.update(read, completed=_done(folder))
+            return _done(folder) >= len(images)
+
+        for number, image in enumerate(images, start=1):
+            image.save(folder / "incoming" / f"IMG_{number:04}.JPG", quality=92)
+            bars.update(arrived, completed=number)
+            all_read()
+        _wait_until(all_read, process)
+
+
+def _done(folder: Path) -> int:
+    found = gather(folder / "bibwatch.db")
+    return found.queue.get("done", 0) + found.queue.get("failed", 0)
+
+
+def _wait_until(is_true: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_true():
+        if process.poll() is not None:
+            raise CouldNotStart(f"the service ended by itself, with exit code {process.returncode}")
+        if time.monotonic() > deadline:
+            raise CouldNotStart(f"the service was not done within {PATIENCE_S:g} s")
+        time.sleep(0.1)
+
+
+def _tree(bibs: Path) -> Tree:
+    """The link tree as people draw it: bib folders, and in each the links with what they lead to."""
+    tree = Tree(f"{bibs.name}/")
+    for folder in sorted(bibs.iterdir()):
+        branch = tree.add(f"{shown(folder.name)}/")
+        for link in sorted(folder.iterdir()):
+            branch.add(f"{shown(link.name)} -> {shown(link.readlink())}")
+    return tree
+
+
+def _say_how_to_go_on(console: Console, folder: Path, *, kept: bool) -> None:
+    if kept:
+        console.print(f"Everything is in {folder}. To go on there: cd {folder} && bibwatch run")
+    else:
+        console.print("The temporary folder is gone; `bibwatch demo --folder try-it` keeps it.")
+    console.print("For your own photos: cp config.example.yaml config.yaml, name your folder and bibs in it, then")
+    console.print("  bibwatch check    says what is missing")
+    console.print("  bibwatch run      watches until stopped; `bibwatch status` in another terminal says how it is")

@@ -1,0 +1,1 @@
+"""The running whole: start, loop, stop, and what an error costs."""

@@ -1,0 +1,75 @@
+"""What `check` looks at before a race: each thing with what to mend, if anything."""
+
+import os
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from bibwatch.config import Config, load_config
+from bibwatch.errors import BibwatchError, ConfigError
+from bibwatch.read import engine
+from bibwatch.service.life import engine_setup
+from bibwatch.values import shown
+
+Check = tuple[str, str | None]  # what was looked at, and what is wrong with it
+
+INOTIFY_WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
+
+
+def checks(config_path: Path) -> Iterator[Check]:
+    """Every check, in the order in which a start would come to it."""
+    try:
+        config = load_config(config_path)
+    except ConfigError as error:
+        for problem in error.problems:
+            yield "config", problem
+        return
+    yield f"config {shown(config_path)}", None
+    for folder in config.watch:
+        yield f"watched folder {shown(folder.path)}", _watch_fault(config, folder.path)
+    yield f"link root {shown(config.links.root)}", _write_fault(config.links.root)
+    yield f"database {shown(config.database)}", _write_fault(config.database.parent)
+    yield _engine_check(config)
+    yield _systemd_check()
+
+
+def _watch_fault(config: Config, folder: Path) -> str | None:
+    """Whether the kernel has a watch for every sub-folder."""
+    if any(watched.path == folder and (watched.poll_s or not watched.recursive) for watched in config.watch):
+        return None
+    limit = int(INOTIFY_WATCHES.read_text()) if INOTIFY_WATCHES.exists() else sys.maxsize
+    folders = sum(1 for _ in os.walk(folder))
+    if folders < limit:
+        return None
+    return (
+        f"{folders} sub-folders, but the kernel allows {limit} watches; raise fs.inotify.max_user_watches with sysctl"
+    )
+
+
+def _write_fault(folder: Path) -> str | None:
+    """Whether this folder, or the nearest one above it that exists, can be written to."""
+    standing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not standing.is_dir():
+        return f"{shown(standing)} is not a folder"
+    if not os.access(standing, os.W_OK | os.X_OK):
+        return f"this user may not write to {shown(standing)}; mend its permissions"
+    return None
+
+
+def _engine_check(config: Config) -> Check:
+    setup = engine_setup(config)
+    name = f"engine {setup.name} on {setup.device}"
+    try:
+        engine.fingerprint(setup)
+    except BibwatchError as error:
+        return name, str(error)
+    return name, None
+
+
+def _systemd_check() -> Check:
+    """Journal fields need systemd-python; without systemd there is nothing to mend."""
+    if not Path("/run/systemd/system").exists():
+        return "systemd (not running here: bibwatch works without it)", None
+    missing = find_spec("systemd") is None
+    return "systemd", "for journal fields: pip install 'bibwatch[systemd]'" if missing else None

@@ -1,0 +1,82 @@
+"""One pass over the watched folders: the service, until it has nothing left to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+
+from bibwatch.config import Config
+from bibwatch.errors import EngineUnavailable
+from bibwatch.service.life import Service
+from bibwatch.values import shown
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the pass is."""
+
+    ended: int  # photos done or failed
+    found: int  # photos found so far
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What came of a pass."""
+
+    photos: int  # in the watched folders
+    read: int  # by the engine, now
+    reused: int  # known before, or copies of others
+    failed: int
+    links: int  # that stand in the link tree
+    seconds: float
+
+
+class Scan:
+    """A service that lives for one pass; a context manager, so that it ends well however it ends."""
+
+    def __init__(self, config: Config) -> None:
+        self._service = Service(config)
+        self._started = time.monotonic()
+
+    def __enter__(self) -> Scan:
+        self._service.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._service.stop()
+
+    def progress(self) -> Iterator[Progress]:
+        """Work until every photo has come to its end, and say after each step how far it is.
+
+        Raises:
+            EngineUnavailable: the engine does not load.
+        """
+        while not self._service.idle:
+            self._service.step()
+            if self._service.pool.fault:
+                raise EngineUnavailable(self._service.pool.fault)
+            counts = self._service.store.queue.counts()
+            ended = counts["done"] + counts["failed"]
+            yield Progress(ended, sum(counts.values()), time.monotonic() - self._started)
+
+    def summary(self) -> Summary:
+        """The pass so far."""
+        counts = self._service.store.queue.counts()
+        photos, failed, read = sum(counts.values()), counts["failed"], self._service.turns.tally.read
+        return Summary(
+            photos=photos,
+            read=read,
+            reused=counts["done"] - read,
+            failed=failed,
+            links=self._service.store.links.count(),
+            seconds=round(time.monotonic() - self._started, 2),
+        )
+
+    def failures(self) -> list[tuple[str, str]]:
+        """The photos that failed, with their reasons."""
+        return [(shown(path), reason) for path, reason in self._service.store.queue.failed(1_000_000)]

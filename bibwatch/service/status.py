@@ -1,0 +1,63 @@
+"""How it is: what `status` says, gathered from the database and the lock, without waking the service."""
+
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from bibwatch.errors import DatabaseMissing
+from bibwatch.store.lock import ServiceLock
+from bibwatch.store.store import Store
+from bibwatch.values import shown
+
+STALE_S = 15.0  # a service that has said nothing for this long hangs
+SHOWN = 5  # last photos, and failed ones
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The whole, at one glance."""
+
+    state: Literal["ok", "degraded", "down"]
+    degraded: list[str]  # reasons
+    queue: dict[str, int]  # state -> photos
+    inferences: int  # readings stored, one for each content and engine
+    links: int
+    health: dict[str, Any]  # what the service last said about itself
+    last_photos: list[str] = field(default_factory=list)
+    failed: list[dict[str, str]] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, the health's own keys among the others."""
+        plain = asdict(self)
+        health: dict[str, Any] = plain.pop("health")
+        return plain | health
+
+
+def gather(database: Path) -> Status:
+    """Ask database and lock; takes a few milliseconds."""
+    runs = ServiceLock(database).held_elsewhere()
+    try:
+        store = Store.open_read_only(database)
+    except DatabaseMissing as error:
+        return Status("down", [str(error)], {}, 0, 0, {})
+    try:
+        beat_at, health = store.pulse.last() or (0.0, {})
+        degraded = list(health.pop("degraded", []))
+        silent_s = abs(time.time() - beat_at)
+        if runs and silent_s > STALE_S:
+            degraded.append(f"the service has said nothing for {silent_s:.0f} s")
+        if not runs:
+            degraded, health = ["the service is not running; `bibwatch run` starts it"], {}
+        return Status(
+            state="down" if not runs else "degraded" if degraded else "ok",
+            degraded=degraded,
+            queue=store.queue.counts(),
+            inferences=store.readings.count_reads(),
+            links=store.links.count(),
+            health=health,
+            last_photos=[shown(path) for path in store.queue.newest(SHOWN)],
+            failed=[{"photo": shown(path), "reason": reason} for path, reason in store.queue.failed(SHOWN)],
+        )
+    finally:
+        store.close()

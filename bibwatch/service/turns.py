@@ -1,0 +1,159 @@
+"""Each photo's turn, from the queue through a child to its readings; the one place that says what an error costs."""
+
+import logging
+import time
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+
+from bibwatch.errors import PhotoChanged, PhotoError, PhotoIncomplete, PhotoUnreadable
+from bibwatch.read.child import Hashed, Read, Refused
+from bibwatch.read.pool import Answer, Lost, Pool
+from bibwatch.store.readings import Seen
+from bibwatch.store.store import Store
+from bibwatch.values import Job, shown
+
+RETRY_DELAYS_S = (2.0, 6.0, 20.0)  # after the first, second, and every later try
+SETTLING_AGAIN_S = 5.0  # a photo that changed under us is queued anew by the watch room long before
+RATE_WINDOW_S = 60.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of the turns since the start."""
+
+    read: int = 0
+    reused: int = 0
+    failed: int = 0
+    last_error: str | None = None
+    recent: deque[float] = field(default_factory=deque)  # monotonic seconds of the turns that ended lately
+
+    def rate(self, now: float) -> float:
+        """Photos a second over the last minute."""
+        while self.recent and now - self.recent[0] > RATE_WINDOW_S:
+            self.recent.popleft()
+        return len(self.recent) / RATE_WINDOW_S
+
+
+class Turns:
+    """Hands waiting photos to the pool and stores what comes back."""
+
+    def __init__(self, store: Store, pool: Pool, engine: str, attempts: int) -> None:
+        self._store = store
+        self._pool = pool
+        self._engine = engine
+        self._attempts = attempts
+        self._held: Job | None = None  # claimed, and waiting for a child of its own
+        self._reading: dict[Job, bytes] = {}  # the turn that reads a content
+        self._followers: dict[bytes, list[Job]] = defaultdict(list)  # copies of a content that is being read
+        self.tally = Tally()
+        self.changed_names: set[str] = set()  # file names of photos whose links may have changed
+        self.moved_on: list[Job] = []  # photos that are no longer the version that was queued
+
+    def hand_out(self) -> None:
+        """Fill the children from the queue."""
+        while self._pool.has_room():
+            job = self._held or self._store.queue.claim(time.time())
+            if job is None:
+                return
+            # A photo whose turn ended badly before is read alone, so that it can only cost itself.
+            self._held = None
+            if not self._pool.submit(job, last_look=job.attempts >= self._attempts, alone=job.attempts > 1):
+                self._held = job
+                return
+
+    def collect(self) -> None:
+        """Take what the children say."""
+        for job, answer in self._pool.collect():
+            self._take(job, answer)
+
+    def finish_begun(self, grace_s: float) -> None:
+        """At the end: let photos in the engine finish, put all others back, and end the children."""
+        deadline = time.monotonic() + grace_s
+        while self._reading and time.monotonic() < deadline:
+            for job, answer in self._pool.collect():
+                if isinstance(answer, Hashed):
+                    self._pool.drop(job)
+                    self._put_back(job)
+                else:
+                    self._take(job, answer)
+            time.sleep(0.02)
+        followers = [job for jobs in self._followers.values() for job in jobs]
+        held = [self._held] if self._held else []
+        for job in (*self._pool.stop(), *followers, *held):
+            self._put_back(job)
+
+    def _take(self, job: Job, answer: Answer) -> None:
+        match answer:
+            case Hashed(content=content):
+                self._choose(job, content)
+            case Read():
+                self._finish(job, answer)
+            case Refused(error=PhotoChanged()):
+                self._put_back(job, in_s=SETTLING_AGAIN_S)
+                self.moved_on.append(job)
+            case Refused(error=PhotoUnreadable() as error):
+                self._fail(job, str(error))
+            case Refused(error=PhotoIncomplete() | PhotoError() as error):
+                self._try_later(job, str(error))
+            case Lost(reason=reason):
+                self._try_later(job, reason)
+        if not isinstance(answer, Hashed):
+            self._release_followers(job)
+
+    def _choose(self, job: Job, content: bytes) -> None:
+        """Read a content once: known ones and copies of one that is being read need no inference."""
+        if self._store.readings.has_read(content, self._engine):
+            self._pool.drop(job)
+            self._reuse(job, content)
+        elif content in self._reading.values():
+            self._pool.drop(job)
+            self._followers[content].append(job)
+        else:
+            self._reading[job] = content
+            self._pool.go(job)
+
+    def _finish(self, job: Job, read: Read) -> None:
+        content = self._reading[job]
+        seen = Seen(content, self._engine, read.readings, read.width, read.height, read.seconds)
+        self._store.readings.finish(job, seen, time.time())
+        self.tally.read += 1
+        self._end(job)
+        texts = ", ".join(reading.text for reading in read.readings) or "no number"
+        log.info("%s: %s (%.1f s)", shown(job.photo.path), shown(texts), read.seconds)
+        for follower in self._followers.pop(content, []):
+            self._reuse(follower, content)
+
+    def _reuse(self, job: Job, content: bytes) -> None:
+        self._store.readings.finish_known(job, content, time.time())
+        self.tally.reused += 1
+        self._end(job)
+        log.info("%s: known content, not read again", shown(job.photo.path))
+
+    def _try_later(self, job: Job, reason: str) -> None:
+        if job.attempts >= self._attempts:
+            self._fail(job, f"{reason}; given up after {job.attempts} tries")
+            return
+        delay = RETRY_DELAYS_S[min(job.attempts, len(RETRY_DELAYS_S)) - 1]
+        self._store.queue.wait_again(job, time.time() + delay, error=reason)
+        log.warning("%s: %s; next try in %g s", shown(job.photo.path), reason, delay)
+
+    def _fail(self, job: Job, reason: str) -> None:
+        self._store.queue.fail(job, reason, time.time())
+        self.tally.failed += 1
+        self.tally.last_error = f"{shown(job.photo.path)}: {reason}"
+        self._end(job)
+        log.error("%s: failed: %s", shown(job.photo.path), reason)
+
+    def _put_back(self, job: Job, in_s: float = 0.0) -> None:
+        self._store.queue.wait_again(job, time.time() + in_s, refund=True)
+
+    def _end(self, job: Job) -> None:
+        self.tally.recent.append(time.monotonic())
+        self.changed_names.add(job.photo.path.name)
+
+    def _release_followers(self, job: Job) -> None:
+        content = self._reading.pop(job, None)
+        for follower in self._followers.pop(content, []) if content is not None else []:
+            self._put_back(follower)

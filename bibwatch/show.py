@@ -1,0 +1,114 @@
+"""What people see in the terminal: progress, outcomes, status."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bibwatch.errors import PhotoError
+from bibwatch.match.decide import read_bibs
+from bibwatch.values import shown
+
+if TYPE_CHECKING:  # `status` answers in half a second because it imports none of this
+    from bibwatch.read.batch import Outcome
+    from bibwatch.read.child import Read
+    from bibwatch.service.scan import Progress
+    from bibwatch.service.status import Status
+
+PLAIN_EVERY_S = 5.0  # between lines of progress where there is no terminal
+
+
+def follow(steps: Iterable[Progress]) -> None:
+    """Show how far a pass is until it ends: a bar with rate and time left on a terminal, else plain lines."""
+    if sys.stderr.isatty():
+        _follow_with_bar(steps)
+    else:
+        for line in _plain_lines(steps):
+            print(line, file=sys.stderr, flush=True)
+
+
+def outcome_as_json(path: Path, outcome: Outcome, min_score: float) -> str:
+    """One JSON object: the photo, its bibs, its error."""
+    if isinstance(outcome, PhotoError):
+        return json.dumps({"photo": str(path), "readings": [], "error": str(outcome)})
+    return json.dumps({"photo": str(path), "readings": _bibs(outcome, min_score), "error": None})
+
+
+def outcome_as_text(path: Path, outcome: Outcome, min_score: float) -> str:
+    """One line: the photo, and its bibs with scores or its error."""
+    if isinstance(outcome, PhotoError):
+        return f"{shown(path)}: failed: {outcome}"
+    bibs = ", ".join(f"{bib['bib']} ({bib['score']:.2f})" for bib in _bibs(outcome, min_score))
+    return f"{shown(path)}: {bibs or 'no bib'}"
+
+
+def status_as_text(status: Status) -> str:
+    """The status on a few lines."""
+    return "\n".join(_status_lines(status))
+
+
+def _bibs(read: Read, min_score: float) -> list[dict[str, Any]]:
+    best = read_bibs(read.readings, min_score)
+    return [
+        {
+            "bib": bib,
+            "score": round(reading.score, 4),
+            "box": list(reading.box),
+            "detection_score": round(reading.detection_score, 4),
+        }
+        for bib, reading in best.items()
+    ]
+
+
+def _status_lines(status: Status) -> Iterator[str]:
+    health, queue = status.health, status.queue
+    yield f"bibwatch is {status.state}" + (f" (process {health['pid']})" if health else "")
+    for reason in status.degraded:
+        yield f"  ! {reason}"
+    if health:
+        yield f"folders   {', '.join(health['folders'])}"
+    if queue:
+        states = ", ".join(f"{queue[state]} {state}" for state in ("done", "failed", "waiting", "reading"))
+        yield f"photos    {states}"
+        yield f"          {status.inferences} contents read by an engine, {status.links} links"
+    if health:
+        workers = health["workers"]
+        ready = f"{workers['ready']} ready, {workers['busy']} photos in hand"
+        yield f"readers   {ready}; {health['photos_per_s']:.2f} photos/s in the last minute"
+        yield f"settling  {health['settling']}"
+    for photo in status.last_photos:
+        yield f"last      {photo}"
+    for failure in status.failed:
+        yield f"failed    {failure['photo']}: {failure['reason']}"
+
+
+def _follow_with_bar(steps: Iterable[Progress]) -> None:
+    from rich.console import Console  # a tenth of a second that `status` need not pay
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    rate = TextColumn("{task.fields[rate]}")
+    left = TimeRemainingColumn(compact=True)
+    with Bar(TextColumn("reading"), BarColumn(), MofNCompleteColumn(), rate, left, console=Console(stderr=True)) as bar:
+        task = bar.add_task("reading", total=None, rate="loading the engine")
+        for step in steps:
+            bar.update(task, completed=step.ended, total=step.found or None, rate=_rate(step))
+
+
+def _plain_lines(steps: Iterable[Progress]) -> Iterator[str]:
+    spoken_at, last = time.monotonic(), None
+    for step in steps:
+        last = step
+        if time.monotonic() - spoken_at >= PLAIN_EVERY_S:
+            spoken_at = time.monotonic()
+            yield f"{step.ended} of {step.found} photos, {_rate(step)}"
+    if last is not None:
+        yield f"{last.ended} of {last.found} photos, {_rate(last)}"
+
+
+def _rate(step: Progress) -> str:
+    return f"{step.ended / max(step.seconds, 0.001):.2f} photos/s"

@@ -1,0 +1,159 @@
+"""From the queue through real children to the readings: what each error costs."""
+
+import os
+import time
+from collections.abc import Iterator
+from functools import partial
+from multiprocessing.connection import wait
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from bibwatch.read.pool import Pool
+from bibwatch.service import turns as turns_module
+from bibwatch.service.turns import Turns
+from bibwatch.store.store import Store
+from bibwatch.values import Photo
+from tests import engines
+
+HANG_S = 60.0
+
+
+class Desk:
+    """A store, a pool of scripted engines, and the turns between them."""
+
+    def __init__(self, folder: Path, workers: int = 2) -> None:
+        self.folder, self.count = folder, folder / "readings"
+        self.count.mkdir(exist_ok=True)
+        self.store = Store.open(folder / "bibwatch.db")
+        self.pool = Pool(partial(engines.CountingFile, self.count), workers, timeout_s=2.0)
+        self.turns = Turns(self.store, self.pool, engines.NAME, attempts=3)
+        self.pool.start()
+
+    def add(self, name: str, width: int) -> Path:
+        path = self.folder / name
+        Image.new("RGB", (width, 40)).save(path)
+        status = path.stat()
+        self.store.queue.add([Photo(path, status.st_size, status.st_mtime_ns)], time.time())
+        return path
+
+    def work(self) -> None:
+        """Until nothing waits and nothing is read."""
+        deadline = time.monotonic() + HANG_S
+        while self.waiting():
+            assert time.monotonic() < deadline, self.store.queue.counts()
+            wait(self.pool.waitables(), 0.05)
+            self.turns.collect()
+            self.turns.hand_out()
+
+    def waiting(self) -> int:
+        counts = self.store.queue.counts()
+        return counts["waiting"] + counts["reading"]
+
+    def inferences(self) -> int:
+        return len(list(self.count.iterdir()))
+
+    def texts(self) -> dict[str, list[str]]:
+        photos = self.store.readings.read_photos(engines.NAME)
+        return {photo.path.name: [reading.text for reading in photo.readings] for photo in photos}
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setattr(turns_module, "RETRY_DELAYS_S", (0.05,))
+    desk = Desk(tmp_path)
+    yield desk
+    desk.pool.stop()
+    desk.store.close()
+
+
+def test_every_photo_is_read_once(desk: Desk) -> None:
+    for width in range(50, 70):
+        desk.add(f"{width}.png", width)
+    desk.work()
+    assert desk.texts() == {f"{width}.png": [str(width)] for width in range(50, 70)}
+    assert desk.inferences() == 20
+
+
+def test_copies_are_read_once_also_when_they_come_together(desk: Desk) -> None:
+    for number in range(30):
+        desk.add(f"{number}.png", 50)
+    desk.work()
+    assert desk.inferences() == 1
+    assert desk.texts() == {f"{number}.png": ["50"] for number in range(30)}
+    assert (desk.turns.tally.read, desk.turns.tally.reused) == (1, 29)
+
+
+def test_a_photo_that_kills_its_child_fails_after_three_tries_and_costs_no_other(desk: Desk) -> None:
+    for width in range(50, 60):
+        desk.add(f"{width}.png", width)
+    killer = desk.add("killer.png", 666)
+    for width in range(60, 70):
+        desk.add(f"{width}.png", width)
+    desk.work()
+    assert desk.store.queue.counts() == {"waiting": 0, "reading": 0, "done": 20, "failed": 1}
+    [(path, reason)] = desk.store.queue.failed(5)
+    assert path == killer
+    assert reason == "its reading process was ended by SIGABRT; given up after 3 tries"
+
+
+def test_a_photo_that_hangs_its_child_fails_and_costs_no_other(desk: Desk) -> None:
+    desk.add("hangs.png", 999)
+    desk.add("50.png", 50)
+    desk.work()
+    assert desk.store.queue.counts()["done"] == 1
+    assert desk.store.queue.failed(5)[0][1] == "no answer within 2 s; given up after 3 tries"
+
+
+def test_a_photo_that_can_never_be_read_fails_at_once(desk: Desk) -> None:
+    path = desk.add("a.png", 50)
+    path.write_text("no picture")
+    os.utime(path, ns=(1, 1))
+    desk.store.queue.add([Photo(path, 10, 1)], time.time())
+    desk.work()
+    assert desk.store.queue.failed(5) == [(path, "the file is neither a JPEG nor a PNG picture")]
+    assert desk.turns.tally.failed == 1
+
+
+def test_a_copy_of_a_content_whose_reading_fails_is_tried_itself(desk: Desk) -> None:
+    desk.add("a.png", 500)
+    desk.add("b.png", 500)
+    desk.work()
+    assert desk.store.queue.counts()["failed"] == 2
+
+
+def test_a_cut_jpeg_gets_time_and_then_fails_with_its_reason(desk: Desk) -> None:
+    path = desk.add("a.jpg", 50)
+    path.write_bytes(path.read_bytes()[:-200])
+    desk.store.queue.add([Photo(path, path.stat().st_size, path.stat().st_mtime_ns)], time.time())
+    desk.work()
+    assert "ends early (cut off" in desk.store.queue.failed(5)[0][1]
+    assert desk.inferences() == 0
+
+
+def test_a_photo_that_changed_meanwhile_is_put_back_without_cost(desk: Desk) -> None:
+    path = desk.add("a.png", 50)
+    os.utime(path, ns=(1, 1))
+    deadline = time.monotonic() + HANG_S
+    while not desk.turns.moved_on:
+        assert time.monotonic() < deadline
+        wait(desk.pool.waitables(), 0.05)
+        desk.turns.collect()
+        desk.turns.hand_out()
+    job = desk.store.queue.claim(time.time() + 3600)
+    assert job is not None
+    assert job.attempts == 1
+
+
+def test_stopping_puts_back_what_was_begun_without_cost(desk: Desk) -> None:
+    for name, width in (("a.png", 999), ("b.png", 999), ("c.png", 51)):
+        desk.add(name, width)
+    while desk.pool.busy < 3:
+        wait(desk.pool.waitables(), 0.05)
+        desk.turns.collect()
+        desk.turns.hand_out()
+    desk.turns.finish_begun(grace_s=0.1)
+    assert desk.waiting() == 3
+    jobs = [desk.store.queue.claim(time.time()) for _ in range(3)]
+    assert [job.attempts for job in jobs if job] == [1, 1, 1]
