@@ -1,0 +1,99 @@
+"""What `make bench` prints: the cost of a photo around the engine, and the time from drop to link."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+from bibwatch.link.plan import Layout
+from bibwatch.match.decide import Rules
+from bibwatch.service.linking import Linking
+from bibwatch.store.readings import Seen
+from bibwatch.store.store import Store
+from bibwatch.values import Box, Photo, Reading, Targets
+from tests.acceptance.conftest import Race, memory_mib
+from tests.conftest import SHARED, draw_photo
+
+PHOTOS = 5000
+DROPS = 7
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="bibwatch-bench-") as folder:
+        around_the_engine(Path(folder))
+        drop_to_link(Path(folder) / "race")
+    if SHARED.is_dir():
+        print(f"\n{SHARED / 'photos'}:")
+        with tempfile.TemporaryDirectory(prefix="bibwatch-bench-") as folder:
+            whole_set(Path(folder))
+
+
+def around_the_engine(folder: Path) -> None:
+    store = Store.open(folder / "bibwatch.db")
+    photos = [Photo(folder / "incoming" / f"{number}.jpg", 1, 1) for number in range(PHOTOS)]
+    reading = Reading("2419", 0.9, Box(0, 0, 1, 1), 0.9, "bench:1")
+
+    def queue_all() -> None:
+        for photo in photos:
+            store.queue.add([photo], time.time())
+
+    def claim_and_finish_all() -> None:
+        while job := store.queue.claim(time.time()):
+            content = job.photo_id.to_bytes(4, "big")
+            store.readings.finish(job, Seen(content, "bench:1", (reading,), 1, 1, 0.1), time.time())
+
+    rules = Rules(Targets(None), 0.0, 0.5, "{bib}")
+    linking = Linking(store, "bench:1", rules, Layout(folder / "bibs", "symlink", relative=True))
+    print(f"{PHOTOS} photos around the engine, one transaction each:")
+    timed("queue", queue_all)
+    timed("claim and finish", claim_and_finish_all)
+    timed("link all, at once", lambda: linking.apply())
+    timed("compare all links with the disk", lambda: linking.apply())
+    store.close()
+
+
+def timed(name: str, act: Callable[[], object]) -> None:
+    begun = time.perf_counter()
+    act()
+    seconds = time.perf_counter() - begun
+    print(f"  {name:32} {seconds:6.2f} s  {seconds / PHOTOS * 1000:6.2f} ms a photo")
+
+
+def drop_to_link(folder: Path) -> None:
+    race = Race(folder)
+    begun = time.monotonic()
+    race.start()
+    print(f"service ready to read after {time.monotonic() - begun:.1f} s")
+    photo = draw_photo(folder / "drawn.jpg", "2419", "3071", size=(2048, 1365))
+    seconds = []
+    for number in range(DROPS):
+        link = race.bibs / "2419" / f"{number}.jpg"
+        with (race.incoming / f"{number}.jpg").open("wb") as file:
+            shutil.copyfileobj(photo.open("rb"), file)
+            file.write(number.to_bytes(1, "big"))  # another content, behind the picture's end
+        seconds.append(race.until(link.is_symlink, "the photo is linked"))
+        print(f"  drop to link {seconds[-1]:5.2f} s")
+    assert race.process is not None
+    children = race.status()["workers"]["pids"]
+    print(f"drop to link, 2048 pixels, settle time 1 s included: median {median(seconds):.2f} s")
+    print(f"memory: service {memory_mib(race.process.pid):.0f} MiB, ", end="")
+    print("children " + ", ".join(f"{memory_mib(pid):.0f} MiB" for pid in children))
+    race.stop()
+
+
+def whole_set(folder: Path) -> None:
+    config = folder / "config.yaml"
+    config.write_text(f"watch: [{{path: {SHARED / 'photos'}}}]\ntargets: all\n")
+    command = [str(Path(sys.executable).with_name("bibwatch")), "scan", "--json", "-c", str(config)]
+    found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=False).stdout)
+    print(found)
+    print(f"{found['photos'] / found['seconds']:.2f} photos/s, {found['seconds'] / found['photos']:.2f} s a photo")
+
+
+if __name__ == "__main__":
+    main()
