@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from bibwatch.config import Config, find_database, load_config
+from bibwatch.config import Config, find_database, load_config, with_reader
 from bibwatch.errors import BibwatchError, ConfigError, CouldNotStart, EngineUnavailable, PhotoError
 from bibwatch.values import shown
 
@@ -31,6 +31,14 @@ def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         help="The config file.",
     )(command)
+
+
+def reader_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command --engine and --device, which win over the config."""
+    engines = click.Choice(["auto", "ppocr", "dossard"])
+    engine = click.option("--engine", type=engines, help="The engine, instead of the config's.")
+    device = click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="The device, instead of the config's.")
+    return engine(device(command))
 
 
 class Commands(click.Group):
@@ -100,7 +108,9 @@ def scan(config_path: Path, json_wanted: bool) -> None:
     _log_to_handler(logging.CRITICAL)  # the progress and the list of failures tell the same
     with Scan(config) as pass_:
         follow(pass_.progress())
-        summary, failures = pass_.summary(), pass_.failures()
+        summary, failures, troubles = pass_.summary(), pass_.failures(), pass_.troubles()
+    for trouble in troubles:
+        click.echo(f"bibwatch: {trouble}", err=True)
     for photo, reason in failures:
         click.echo(f"failed: {photo}: {reason}", err=True)
     if json_wanted:
@@ -117,8 +127,7 @@ def scan(config_path: Path, json_wanted: bool) -> None:
 @main.command()
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @config_option
-@click.option("--engine", type=click.Choice(["auto", "ppocr"]), help="The engine, instead of the config's.")
-@click.option("--device", type=click.Choice(["auto", "cpu"]), help="The device, instead of the config's.")
+@reader_options
 @as_json
 def read(
     photos: tuple[Path, ...], config_path: Path, engine: str | None, device: str | None, json_wanted: bool
@@ -132,10 +141,10 @@ def read(
     """
     from bibwatch.read.batch import read_all
     from bibwatch.read.pool import workers_for
-    from bibwatch.service.life import engine_setup
+    from bibwatch.service.setup import engine_setup
     from bibwatch.show import outcome_as_json, outcome_as_text
 
-    config = _config_or_defaults(config_path)
+    config = with_reader(_config_or_defaults(config_path), engine, device)
     reader, failed = config.reader, False
     outcomes = read_all(photos, engine_setup(config), workers_for(reader.workers), reader.timeout_s)
     for path, outcome in outcomes:
@@ -239,11 +248,12 @@ def check(config_path: Path) -> None:
 
 
 @main.command()
-@click.option("--photos", "count", type=click.IntRange(4, 500), default=24, show_default=True, help="Photos to draw.")
+@click.option("--photos", "count", type=click.IntRange(4, 100), default=24, show_default=True, help="Photos to draw.")
 @click.option(
     "--folder", type=click.Path(path_type=Path), help="Keep the demo here (a new folder) instead of a temporary one."
 )
-def demo(count: int, folder: Path | None) -> None:
+@reader_options
+def demo(count: int, folder: Path | None, engine: str | None, device: str | None) -> None:
     """Draw an event's photos, run the real service on them, and show the bib folders it fills.
 
     \b
@@ -252,14 +262,17 @@ def demo(count: int, folder: Path | None) -> None:
     """
     from bibwatch.demo import show_demo
 
-    show_demo(count, folder)
+    config = with_reader(_defaults(), engine, device)
+    show_demo(count, folder, config.reader)
 
 
 def _config_or_defaults(path: Path) -> Config:
     """The config, or the defaults where the standard file is not there."""
-    if path == STANDARD_CONFIG and not path.exists():
-        return Config.model_validate({"watch": [{"path": "."}], "targets": "all"})
-    return load_config(path)
+    return load_config(path, need_folders=False) if path != STANDARD_CONFIG or path.exists() else _defaults()
+
+
+def _defaults() -> Config:
+    return Config.model_validate({"watch": [{"path": "."}], "targets": "all"})
 
 
 def _log_to_handler(level: int) -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.tree import Tree
 
+from bibwatch.config import ReaderConfig
 from bibwatch.draw import Runner, bib_numbers, draw_event
 from bibwatch.errors import CouldNotStart
 from bibwatch.service.status import gather
@@ -25,7 +26,7 @@ PATIENCE_S = 120.0
 STOP_S = 15.0
 
 
-def show_demo(photos: int, folder: Path | None) -> None:
+def show_demo(photos: int, folder: Path | None, reader: ReaderConfig) -> None:
     """Run the demo in a new folder, or in a temporary one that goes at the end.
 
     Raises:
@@ -36,31 +37,33 @@ def show_demo(photos: int, folder: Path | None) -> None:
         if folder.exists():
             raise CouldNotStart(f"{folder}: exists already; name a new folder for the demo")
         folder.mkdir(parents=True)
-        _play(console, folder.absolute(), photos, kept=True)
-        return
-    with tempfile.TemporaryDirectory(prefix="bibwatch-demo-") as temporary:
-        _play(console, Path(temporary), photos, kept=False)
+        _play(console, folder.absolute(), photos, reader)
+        console.print(f"Everything is in {folder}. To go on there: cd {folder} && bibwatch run")
+    else:
+        with tempfile.TemporaryDirectory(prefix="bibwatch-demo-") as temporary:
+            _play(console, Path(temporary), photos, reader)
+        console.print("The temporary folder is gone; `bibwatch demo --folder try-it` keeps it.")
+    _say_how_to_go_on(console)
 
 
-def _play(console: Console, folder: Path, photos: int, *, kept: bool) -> None:
+def _play(console: Console, folder: Path, photos: int, reader: ReaderConfig) -> None:
     (folder / "incoming").mkdir()
     scenes = draw_event(bib_numbers(RUNNERS, seed=2026), photos, SIZE, seed=2026)
     targets = _popular(runner for _, runners in scenes for runner in runners)
     config_path = folder / "config.yaml"
-    _write_config(config_path, targets[:2])
+    _write_config(config_path, targets[:2], reader)
     console.print(f"The demo runs in {folder}: photos arrive in incoming/, bib folders appear in bibs/.")
     console.print(f"Its config asks for the bibs {targets[0]} and {targets[1]}. Starting the service: bibwatch run")
     with _service(folder, config_path) as process:
         _deliver(console, folder, [image for image, _ in scenes], process)
         console.print(f"\nNow the config is saved with one more target, {targets[2]}. No photo is read again:")
-        _write_config(config_path, targets[:3])
+        _write_config(config_path, targets[:3], reader)
         _wait_until((folder / "bibs" / targets[2]).exists, process)
         time.sleep(0.3)  # the folder comes with its first link; let the others follow
         console.print(_tree(folder / "bibs"))
         found = gather(folder / "bibwatch.db")
         console.print(f"{found.queue['done']} photos, {found.inferences} readings, {found.links} links.")
     console.print("The service was stopped, cleanly.\n")
-    _say_how_to_go_on(console, folder, kept=kept)
 
 
 def _popular(runners: Iterator[Runner]) -> list[str]:
@@ -71,8 +74,13 @@ def _popular(runners: Iterator[Runner]) -> list[str]:
     return sorted(seen, key=lambda bib: (-seen[bib], bib))
 
 
-def _write_config(path: Path, targets: Sequence[str]) -> None:
-    path.write_text(yaml.safe_dump({"watch": [{"path": "incoming"}], "targets": list(targets)}, sort_keys=False))
+def _write_config(path: Path, targets: Sequence[str], reader: ReaderConfig) -> None:
+    config = {
+        "watch": [{"path": "incoming"}],
+        "targets": list(targets),
+        "reader": {"engine": reader.engine, "device": reader.device},
+    }
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
 
 
 @contextmanager
@@ -136,11 +144,7 @@ def _tree(bibs: Path) -> Tree:
     return tree
 
 
-def _say_how_to_go_on(console: Console, folder: Path, *, kept: bool) -> None:
-    if kept:
-        console.print(f"Everything is in {folder}. To go on there: cd {folder} && bibwatch run")
-    else:
-        console.print("The temporary folder is gone; `bibwatch demo --folder try-it` keeps it.")
+def _say_how_to_go_on(console: Console) -> None:
     console.print("For your own photos: cp config.example.yaml config.yaml, name your folder and bibs in it, then")
     console.print("  bibwatch check    says what is missing")
     console.print("  bibwatch run      watches until stopped; `bibwatch status` in another terminal says how it is")

@@ -1,4 +1,4 @@
-"""What can go wrong, as one family. Rooms raise; `service.py` alone decides what an error costs."""
+"""What can go wrong, as one family. Rooms raise; the service alone decides what an error costs."""
 
 from collections.abc import Iterable
 
@@ -23,6 +23,10 @@ class DatabaseMissing(BibwatchError):
     """There is no database yet, because nothing was ever scanned with this config."""
 
 
+class DatabaseUnreadable(BibwatchError):
+    """There is a database, but this user or this machine cannot read it."""
+
+
 class EngineUnavailable(BibwatchError):
     """The engine cannot be built here: a model file, a package or a device is missing."""
 
@@ -37,6 +41,10 @@ class PhotoUnreadable(PhotoError):
 
 class PhotoIncomplete(PhotoError):
     """The picture has no end yet, so somebody may still be writing it; worth another look later."""
+
+
+class PhotoOutOfReach(PhotoError):
+    """The disk or the share that holds the photo does not answer as it should; it may come back."""
 
 
 class PhotoChanged(PhotoError):

@@ -24,9 +24,15 @@ def notify(*assignments: str) -> None:
             logging.getLogger(__name__).warning("the service manager cannot be told: %s", error)
 
 
+def _goes_to_journal() -> bool:
+    """Whether standard error is the very stream to the journal that the variable names; terminals inherit it too."""
+    status = os.fstat(2)
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
 def log_handler() -> logging.Handler:
     """The journal where our output goes there and systemd-python is installed, else standard error."""
-    if "JOURNAL_STREAM" in os.environ:
+    if _goes_to_journal():
         try:
             from systemd.journal import JournalHandler  # optional
         except ImportError:

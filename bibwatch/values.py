@@ -105,7 +105,8 @@ class Link:
     photo: Path  # absolute
     mode: LinkMode
     text: str | None = None  # what a symlink holds
-    stamp: FileStamp | None = None  # the file behind a hardlink or copy that we made
+    stamp: FileStamp | None = None  # the hardlink or copy that we made, as its file system shows it
+    copied: tuple[int, int] | None = None  # the version of the photo that a copy was made from
 
 
 def shown(path: Path | str) -> str:

@@ -10,14 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from bibwatch.link.plan import Layout
-from bibwatch.match.decide import Rules
+from bibwatch.config import load_config
 from bibwatch.service.linking import Linking
 from bibwatch.store.readings import Seen
 from bibwatch.store.store import Store
-from bibwatch.values import Box, Photo, Reading, Targets
-from tests.acceptance.conftest import Race, memory_mib
-from tests.conftest import SHARED, draw_photo
+from bibwatch.values import Box, Photo, Reading
+from tests.support import SHARED, Race, draw_photo, memory_mib
 
 PHOTOS = 5000
 DROPS = 7
@@ -47,8 +45,9 @@ def around_the_engine(folder: Path) -> None:
             content = job.photo_id.to_bytes(4, "big")
             store.readings.finish(job, Seen(content, "bench:1", (reading,), 1, 1, 0.1), time.time())
 
-    rules = Rules(Targets(None), 0.0, 0.5, "{bib}")
-    linking = Linking(store, "bench:1", rules, Layout(folder / "bibs", "symlink", relative=True))
+    (folder / "incoming").mkdir()
+    (folder / "config.yaml").write_text("watch: [{path: incoming}]\ntargets: all\n")
+    linking = Linking(store, "bench:1", load_config(folder / "config.yaml"))
     print(f"{PHOTOS} photos around the engine, one transaction each:")
     timed("queue", queue_all)
     timed("claim and finish", claim_and_finish_all)

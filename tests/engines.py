@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bibwatch.errors import EngineUnavailable
+from bibwatch.read.engine import EngineSetup
 from bibwatch.values import Box, Reading
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ class Scripted:
 
 
 def scripted() -> Scripted:
+    return Scripted()
+
+
+def build(setup: EngineSetup) -> Scripted:
     return Scripted()
 
 

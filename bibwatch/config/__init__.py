@@ -1,7 +1,7 @@
 """The config: YAML in, one frozen `Config` out, or every problem at once."""
 
 from bibwatch.config.following import ConfigFile
-from bibwatch.config.load import find_database, load_config
-from bibwatch.config.model import Config
+from bibwatch.config.load import find_database, load_config, with_reader
+from bibwatch.config.model import Config, ReaderConfig
 
-__all__ = ["Config", "ConfigFile", "find_database", "load_config"]
+__all__ = ["Config", "ConfigFile", "ReaderConfig", "find_database", "load_config", "with_reader"]

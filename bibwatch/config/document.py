@@ -23,9 +23,12 @@ class Document:
             mark = error.problem_mark or error.context_mark
             where = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
             raise ConfigError([f"{where}: not valid YAML: {error.problem or error.context}"]) from error
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, RecursionError) as error:
             raise ConfigError([f"{path}: not valid YAML: {error}"]) from error
-        values = {} if root is None else self._plain(root, ())
+        try:
+            values = {} if root is None else self._plain(root, ())
+        except RecursionError as error:
+            raise ConfigError([f"{path}: not a config: a value holds itself, or is nested without end"]) from error
         if not isinstance(values, dict):
             raise ConfigError([f"{path}: a config is made of `key: value` lines; see config.example.yaml"])
         self.values: dict[str, Any] = values
@@ -46,7 +49,7 @@ class Document:
 
     def _report_line(self, line: int | None, place: Place, text: str) -> None:
         where = f"{self._path}, line {line}" if line else str(self._path)
-        self._problems.append((line or 0, f"{where}: {_key(place)}: {text}"))
+        self._problems.append((line or 0, f"{where}: {key_of(place)}: {text}"))
 
     def _plain(self, node: yaml.Node, place: Place) -> Any:
         self._lines.setdefault(place, node.start_mark.line + 1)
@@ -94,6 +97,6 @@ def _pruned_item(item: Any, places: set[Place]) -> Any:
     return _pruned(item, places) if isinstance(item, dict) else item
 
 
-def _key(place: Place) -> str:
+def key_of(place: Place) -> str:
     """("watch", 0, "path") -> watch[0].path."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")

@@ -1,6 +1,7 @@
 """Read the config file and check it as a whole."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -8,8 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bibwatch.config.document import Document, Place
-from bibwatch.config.model import Config, WatchConfig
+from bibwatch.config.document import Document, Place, key_of
+from bibwatch.config.model import Config, ReaderConfig, WatchConfig
 from bibwatch.errors import ConfigError
 
 
@@ -25,24 +26,47 @@ def load_config(path: Path, *, running: Config | None = None, need_folders: bool
     document = Document(path, _text_of(path))
     config = _validated(document)
     if config is not None:
-        config = _absolute(config, path.absolute().parent)
-        for place, text in _faults(config, running, need_folders):
-            document.report(place, text)
+        try:
+            config = _absolute(config, path.absolute().parent)
+            for place, text in _faults(config, running, need_folders):
+                document.report(place, text)
+        except (OSError, RuntimeError, ValueError) as error:  # ~nobody, a circle of links, a zero byte
+            document.report((), f"a path in it cannot be followed: {error}")
     if config is None or document.problems:
         raise ConfigError(document.problems)
     return config
 
 
+def with_reader(config: Config, engine: str | None, device: str | None) -> Config:
+    """The config with another engine or device, as the command line may ask for.
+
+    Raises:
+        ConfigError: there is no such thing, or not in this version.
+    """
+    given = {key: value for key, value in (("engine", engine), ("device", device)) if value is not None}
+    try:
+        reader = ReaderConfig.model_validate(config.reader.model_dump() | given)
+    except ValidationError as error:
+        raise ConfigError(
+            f"{key_of(('reader', *fault['loc']))}: {_explain(fault)}" for fault in error.errors()
+        ) from error
+    config = config.model_copy(update={"reader": reader})
+    problems = [f"{key_of(place)}: {text}" for place, text in _not_in_this_version(config)]
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
 def find_database(path: Path) -> tuple[Path, list[str]]:
     """Where the database is, and the config's problems if any: a service runs on while its config file is broken."""
-    database, problems = Config.model_fields["database"].default, []
     try:
-        document = Document(path, _text_of(path))
-        config = _validated(document)
-        problems = document.problems
-        database = config.database if config is not None else database
+        return load_config(path, need_folders=False).database, []
     except ConfigError as error:
         problems = list(error.problems)
+    # Whatever else is broken, the line that names the database is most often whole.
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    line = re.search(r"^database:[ \t]+[\"']?([^\"'#\n]+)", text, re.MULTILINE)
+    database = Path(line[1].strip()) if line else Config.model_fields["database"].default
     return _whole(path.absolute().parent, database), problems
 
 
@@ -124,6 +148,12 @@ def _faults(config: Config, running: Config | None, need_folders: bool) -> Itera
         if config.links.root.is_relative_to(folder.path) or folder.path.is_relative_to(config.links.root):
             text = f"{config.links.root} and the watched folder {folder.path} lie one inside the other; "
             yield ("links", "root"), text + "links would be read as photos, so put it elsewhere"
+        if config.database.is_relative_to(folder.path):
+            yield ("database",), f"{config.database} lies in the watched folder {folder.path}, which is only ever read"
+    if config.database.is_dir() or config.database.is_relative_to(config.links.root):
+        yield ("database",), f"{config.database}: a folder, or inside the link root; name a file of its own"
+    if config.links.root.exists() and not config.links.root.is_dir():
+        yield ("links", "root"), f"{config.links.root}: not a folder"
     if running is not None and config.database != running.database:
         yield ("database",), f"a running service keeps its database {running.database}; restart it to change that"
     yield from _not_in_this_version(config)

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+LONGEST_BIB = 60  # characters; with a template around it, it still makes a folder name
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -41,6 +42,9 @@ class PhotosConfig(Section):
     def _with_dot(cls, extensions: tuple[str, ...]) -> tuple[str, ...]:
         if not extensions:
             raise ValueError("name at least one extension, such as .jpg")
+        for extension in extensions:
+            if not extension.removeprefix(".").isalnum():
+                raise ValueError(f"{extension!r} is no extension; write it as .jpg, and patterns below ignore")
         return tuple("." + extension.lower().removeprefix(".") for extension in extensions)
 
 
@@ -59,7 +63,7 @@ class ReaderConfig(Section):
 
     engine: Literal["auto", "ppocr", "dossard"] = "auto"
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
-    workers: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_auto_is_none)] = None
+    workers: Annotated[Annotated[int, Field(ge=1, le=256)] | None, BeforeValidator(_auto_is_none)] = None
     timeout_s: Seconds = 60.0
     attempts: Annotated[int, Field(ge=1)] = 3
     min_score: Share = 0.5
@@ -78,10 +82,10 @@ class LinksConfig(Section):
     @classmethod
     def _one_folder_a_bib(cls, folder: str) -> str:
         try:
-            fields = [name for _, name, _, _ in Formatter().parse(folder) if name is not None]
+            fields = [field[1:] for field in Formatter().parse(folder) if field[1] is not None]
         except ValueError as error:
             raise ValueError(f"not a folder name: {error}") from error
-        if fields != ["bib"]:
+        if fields != [("bib", "", None)]:
             raise ValueError('write {bib} once where the bib goes, and no other field, as in "{bib}" or "bib {bib}"')
         if "/" in folder or "\0" in folder or folder.startswith("."):
             raise ValueError("it names one folder: no slash, and no dot at the start")
@@ -122,6 +126,6 @@ class Config(Section):
     @classmethod
     def _folder_names(cls, targets: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for bib in targets or ():
-            if not bib.strip() or "/" in bib or "\0" in bib or bib.strip() in {".", ".."}:
-                raise ValueError(f"{bib!r} is no bib: a bib is a name for a folder, without slashes")
+            if not bib.strip() or "/" in bib or "\0" in bib or bib.strip().startswith(".") or len(bib) > LONGEST_BIB:
+                raise ValueError(f"{bib!r} is no bib: a bib is a short name for a folder, without slashes")
         return None if targets is None else tuple(dict.fromkeys(bib.strip() for bib in targets))

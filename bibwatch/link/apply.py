@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -49,17 +50,15 @@ class LinkTree:
         """Remove, replace and make; what should still stand and does not is made again."""
         self._remove(plan.remove)
         for old, new in plan.replace:
-            self._guarded(new, lambda old=old, new=new: self._replace(old, new))  # type: ignore[misc]
+            self._guarded(new, partial(self._replace, old, new))
         self._records.remember(plan.make)
-        failed = [link.path for link in plan.make if not self._guarded(link, lambda link=link: self._make(link))]  # type: ignore[misc]
+        self._records.forget([link.path for link in plan.make if not self._guarded(link, partial(self._make, link))])
         for link in plan.keep:
-            if not self._guarded(link, lambda link=link: self._restore(link)):  # type: ignore[misc]
-                failed.append(link.path)
-        self._records.forget(failed)
+            self._guarded(link, partial(self._restore, link))
         return Applied(tuple(self._made), tuple(self._removed), dict(self._troubles))
 
     def _remove(self, links: Iterable[Link]) -> None:
-        gone = [link for link in links if self._guarded(link, lambda link=link: self._unlink(link))]  # type: ignore[misc]
+        gone = [link for link in links if self._guarded(link, partial(self._unlink, link))]
         self._records.forget(link.path for link in gone)
         for folder in dict.fromkeys(link.path.parent for link in gone):
             self._remove_folder(folder)
@@ -84,60 +83,65 @@ class LinkTree:
     def _restore(self, link: Link) -> None:
         """Make a link again that somebody deleted, or whose photo was exchanged."""
         if not _is_ours(link):
-            self._make(link)
+            self._take_back(link)
         elif not _is_fresh(link):
             self._replace(link, link)
 
     def _replace(self, old: Link, new: Link) -> None:
         """Put `new` where `old` stands, without a moment at which neither is there."""
         if not _is_ours(old):
-            self._records.remember([new])
-            self._make(new)
+            self._take_back(new)
             return
         draft = _draft(new)
-        made = _create(new, draft)
-        draft.replace(new.path)
+        try:
+            made = _create(new, draft)
+            draft.replace(new.path)
+        finally:
+            draft.unlink(missing_ok=True)
         self._records.remember([made])
         self._made.append(new.path)
+
+    def _take_back(self, link: Link) -> None:
+        """Make an entry whose record we hold; a crash may have left it finished but for the record."""
+        finished = _as_wanted(link)
+        if finished is None:
+            self._make(link)
+        else:
+            self._records.remember([finished])
 
     def _make(self, link: Link) -> None:
         """Make a new entry; never over something that is there."""
         self._make_folder(link.path.parent)
         if link.mode == "copy":
-            self._publish_copy(link)
+            made = self._publish_copy(link)
         else:
             try:
                 made = _create(link, link.path)
             except FileExistsError:
-                self._accept(link)
+                if _as_wanted(link) is None:
+                    raise
+                self._records.forget([link.path])  # a person made the very link we want: fine, and theirs
                 return
-            if made != link:
-                self._records.remember([made])
+        self._records.remember([made])
         self._made.append(link.path)
 
-    def _publish_copy(self, link: Link) -> None:
+    def _publish_copy(self, link: Link) -> Link:
         draft = _draft(link)
-        made = _create(link, draft)
-        self._records.remember([made])
         try:
-            os.link(draft, link.path)
-        except OSError as error:
-            # File systems without hard links, such as exFAT on a card, cannot do it in one step.
-            if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
-                raise
-            if os.path.lexists(link.path):
-                raise FileExistsError(errno.EEXIST, "File exists") from error
-            draft.rename(link.path)
+            made = _create(link, draft)
+            self._records.remember([made])
+            try:
+                os.link(draft, link.path)
+            except OSError as error:
+                # File systems without hard links, such as exFAT on a card, cannot do it in one step.
+                if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+                    raise
+                if os.path.lexists(link.path):
+                    raise FileExistsError(errno.EEXIST, "File exists") from error
+                draft.rename(link.path)
         finally:
             draft.unlink(missing_ok=True)
-
-    def _accept(self, link: Link) -> None:
-        """Something stands there already: fine where it is what we wanted, else a trouble; not ours either way."""
-        as_wanted = link if link.mode == "symlink" else replace(link, stamp=_stamp(link.photo))
-        if _is_ours(as_wanted):
-            self._records.forget([link.path])
-        else:
-            raise FileExistsError(errno.EEXIST, "File exists")
+        return made
 
     def _make_folder(self, folder: Path) -> None:
         if folder.is_dir() and not folder.is_symlink():
@@ -158,16 +162,20 @@ class LinkTree:
 
 
 def _create(link: Link, at: Path) -> Link:
-    """Make the entry at a path that must be free; returns the link with the stamp it will be known by."""
+    """Make the entry at a path that must be free; returns the link as it will be known from now on."""
     if link.mode == "symlink":
         at.symlink_to(link.text or "")
         return link
     if link.mode == "hardlink":
         os.link(link.photo, at, follow_symlinks=False)
-    else:
-        shutil.copyfile(link.photo, at, follow_symlinks=False)
-        shutil.copystat(link.photo, at)
-    return replace(link, stamp=_stamp(at))
+        return replace(link, stamp=_stamp(at))
+    photo = FileStamp.of(link.photo.lstat())
+    with link.photo.open("rb") as source, at.open("xb") as copy:
+        shutil.copyfileobj(source, copy)
+        copy.flush()
+        os.fsync(copy.fileno())
+    shutil.copystat(link.photo, at)
+    return replace(link, stamp=_stamp(at), copied=photo.version)
 
 
 def _draft(link: Link) -> Path:
@@ -179,33 +187,41 @@ def _draft(link: Link) -> Path:
 
 
 def _is_ours(link: Link) -> bool:
-    """Whether the disk holds at this path exactly what we made there, in a real folder."""
-    if link.path.parent.is_symlink():
-        return False
-    stamp = _stamp(link.path)
+    """Whether the disk holds at this path exactly what we made there, in a real folder.
+
+    Devices are left out, since their numbers change with a restart, and so are the inodes of copies, which file
+    systems of cards and network shares make up anew.
+    """
+    stamp = None if link.path.parent.is_symlink() else _stamp(link.path)
     if stamp is None:
         return False
     if link.mode == "symlink":
-        return link.path.is_symlink() and os.readlink(link.path) == link.text  # noqa: PTH115  # a Path would not keep the text as it is
+        return link.path.is_symlink() and os.readlink(link.path) == link.text  # noqa: PTH115  # a Path may rewrite it
     if link.stamp is None:
         return False
-    if link.mode == "hardlink":
-        return stamp[:2] == link.stamp[:2]
-    return (stamp.inode, stamp.version) == (link.stamp.inode, link.stamp.version)
+    return stamp.inode == link.stamp.inode if link.mode == "hardlink" else stamp.version == link.stamp.version
 
 
 def _is_fresh(link: Link) -> bool:
     """Whether a hardlink or copy still is the photo as it lies there now; a photo out of sight is left alone."""
     photo = _stamp(link.photo)
-    if link.stamp is None or photo is None:
+    if photo is None or link.stamp is None:
         return True
-    return photo[:2] == link.stamp[:2] if link.mode == "hardlink" else photo.version == link.stamp.version
+    return photo.inode == link.stamp.inode if link.mode == "hardlink" else photo.version == link.copied
+
+
+def _as_wanted(link: Link) -> Link | None:
+    """The link as it would be known, where the disk already holds exactly what it asks for."""
+    photo = _stamp(link.photo)
+    finished = replace(link, stamp=photo, copied=photo.version if photo else None)
+    return finished if _is_ours(finished) else None
 
 
 def _stamp(path: Path) -> FileStamp | None:
+    """The stamp of what stands at a path, or None where nothing does; other errors are the caller's trouble."""
     try:
         return FileStamp.of(path.lstat())
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 

@@ -42,17 +42,17 @@ def read_bibs(readings: Iterable[Reading], min_score: float, named: Container[st
 
 def corrected(bibs: Iterable[str], corrections: Iterable[Correction]) -> frozenset[str]:
     """What a person's words, oldest first, make of the bibs that were read."""
-    result = frozenset(bibs)
+    left = frozenset(bibs)
     for correction in corrections:
         named = frozenset(correction.bibs)
         match correction.kind:
             case "set":
-                result = named
+                left = named
             case "add":
-                result |= named
+                left |= named
             case "remove":
-                result -= named
-    return result
+                left -= named
+    return left
 
 
 def wanted_bibs(photo: ReadPhoto, rules: Rules) -> frozenset[str]:
@@ -61,10 +61,12 @@ def wanted_bibs(photo: ReadPhoto, rules: Rules) -> frozenset[str]:
     if targets is None:
         return bibs_of(photo, rules.min_score)
     bibs = bibs_of(photo, rules.min_score, targets)
-    # A distance softens what was read, never what a person said.
-    if rules.max_distance == 0 or photo.corrections:
+    if rules.max_distance == 0:
         return bibs & targets
-    return frozenset(t for t in targets if t in bibs or any(within(bib, t, rules.max_distance) for bib in bibs))
+    # A distance softens what was read, never what a person said.
+    said = {bib for correction in photo.corrections for bib in correction.bibs}
+    near = {t for t in targets - said if any(within(bib, t, rules.max_distance) for bib in bibs - said)}
+    return (bibs & targets) | near
 
 
 def wanted_links(photos: Iterable[ReadPhoto], rules: Rules) -> dict[Path, Path]:

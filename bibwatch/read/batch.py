@@ -25,23 +25,50 @@ def read_all(
         EngineUnavailable: the engine does not load.
     """
     order = deque((path, _job(number, path)) for number, path in enumerate(paths))
-    waiting = deque(job for _, job in order if job is not None)
-    outcomes: dict[Job | None, Outcome] = {None: PhotoError("no such file")}
-    pool = Pool(partial(engine.build, setup), min(workers, max(1, len(waiting))), timeout_s)
+    batch = _Batch(job for _, job in order if job is not None)
+    pool = Pool(partial(engine.build, setup), min(workers, max(1, len(order))), timeout_s)
     pool.start()
     try:
         while order:
-            while order and order[0][1] in outcomes:
-                path, job = order.popleft()
-                yield path, outcomes[job] if job is None else outcomes.pop(job)
-            while waiting and pool.submit(waiting[0], last_look=True, alone=False):
-                waiting.popleft()
-            wait(pool.waitables(), 0.25 if order else 0)
-            outcomes.update(_collect(pool))
+            path, job = order[0]
+            if job is None or job in batch.outcomes:
+                order.popleft()
+                yield path, PhotoError("no such file") if job is None else batch.outcomes.pop(job)
+                continue
+            batch.hand_out(pool)
+            wait(pool.waitables(), 0.25)
+            batch.collect(pool)
             if pool.fault:
                 raise EngineUnavailable(pool.fault)
     finally:
         pool.stop()
+
+
+class _Batch:
+    """The photos that wait for a child, and what came of the others."""
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._waiting = deque(jobs)
+        self._lost: set[Job] = set()  # their child died, perhaps through another photo's fault
+        self.outcomes: dict[Job, Outcome] = {}
+
+    def hand_out(self, pool: Pool) -> None:
+        while self._waiting and pool.submit(self._waiting[0], last_look=True, alone=self._waiting[0] in self._lost):
+            self._waiting.popleft()
+
+    def collect(self, pool: Pool) -> None:
+        for job, answer in pool.collect():
+            if isinstance(answer, Hashed):
+                pool.go(job)
+            elif isinstance(answer, Read):
+                self.outcomes[job] = answer
+            elif isinstance(answer, Refused):
+                self.outcomes[job] = answer.error
+            elif job in self._lost:
+                self.outcomes[job] = PhotoError(answer.reason)
+            else:
+                self._lost.add(job)
+                self._waiting.appendleft(job)
 
 
 def _job(number: int, path: Path) -> Job | None:
@@ -52,13 +79,3 @@ def _job(number: int, path: Path) -> Job | None:
     except OSError:
         return None
     return Job(number, 0, Photo(file, status.st_size, status.st_mtime_ns), attempts=1)
-
-
-def _collect(pool: Pool) -> Iterator[tuple[Job, Outcome]]:
-    for job, answer in pool.collect():
-        if isinstance(answer, Hashed):
-            pool.go(job)
-        elif isinstance(answer, Read):
-            yield job, answer
-        else:
-            yield job, answer.error if isinstance(answer, Refused) else PhotoError(answer.reason)

@@ -14,10 +14,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from bibwatch.errors import BibwatchError, PhotoError
+from bibwatch.errors import BibwatchError, PhotoError, PhotoOutOfReach
 from bibwatch.read.engine import Engine
 from bibwatch.read.photo_file import decode, load
 from bibwatch.values import Photo, Reading
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from bibwatch.read.photo_file import Image
 
 BuildEngine = Callable[[], Engine]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +98,23 @@ class _Decoded:
 def live(connection: Connection, build: BuildEngine, parent: int) -> None:
     """The child's main function; ends when the parent closes the connection or dies."""
     _belong_to(parent)
-    link = _Link(connection)
+    wire = _Wire(connection)
     decoded: queue.Queue[_Decoded] = queue.Queue(maxsize=1)
-    threading.Thread(target=_fetch_all, args=(link, decoded), name="fetch", daemon=True).start()
+    threading.Thread(target=_fetch_all, args=(wire, decoded), name="fetch", daemon=True).start()
     try:
         engine = build()
     except BibwatchError as error:
-        link.send(NotLoaded(str(error)))
+        wire.send(NotLoaded(str(error)))
         return
     except Exception as error:  # model libraries raise anything
-        link.send(NotLoaded(f"{type(error).__name__}: {error}"))
+        wire.send(NotLoaded(f"{type(error).__name__}: {error}"))
         return
-    link.send(Loaded())
+    wire.send(Loaded())
     while True:
-        link.send(_read(engine, decoded.get()))
+        wire.send(_read(engine, decoded.get()))
 
 
-class _Link:
+class _Wire:
     """The child's end of the connection: two threads send, one receives."""
 
     def __init__(self, connection: Connection) -> None:
@@ -127,39 +129,47 @@ class _Link:
         return self._connection.recv()
 
 
-def _fetch_all(link: _Link, decoded: queue.Queue[_Decoded]) -> None:
+def _fetch_all(wire: _Wire, decoded: queue.Queue[_Decoded]) -> None:
     try:
         while True:
-            fetch = link.receive()
+            fetch = wire.receive()
             assert isinstance(fetch, Fetch)
-            answer = _fetch(link, fetch)
+            answer = _fetch(wire, fetch)
             if isinstance(answer, _Decoded):
                 decoded.put(answer)
             elif answer is not None:
-                link.send(answer)
+                wire.send(answer)
     except (EOFError, OSError):
         # The parent is gone or wants us gone; the engine may be in the middle of a photo that nobody waits for.
         os._exit(0)
 
 
-def _fetch(link: _Link, fetch: Fetch) -> _Decoded | Refused | None:
+def _fetch(wire: _Wire, fetch: Fetch) -> _Decoded | Refused | None:
     started = time.perf_counter()
-    try:
-        photo = load(fetch.photo)
-    except OSError as error:
-        return Refused(fetch.ticket, PhotoError(f"the file cannot be read: {error.strerror}"))
-    except PhotoError as error:
-        return Refused(fetch.ticket, error)
-    link.send(Hashed(fetch.ticket, photo.content))
-    if isinstance(link.receive(), Drop):
+    photo = _tried(partial(load, fetch.photo))
+    if isinstance(photo, PhotoError):
+        return Refused(fetch.ticket, photo)
+    wire.send(Hashed(fetch.ticket, photo.content))
+    if isinstance(wire.receive(), Drop):
         return None
-    try:
-        image = decode(photo.data, last_look=fetch.last_look)
-    except PhotoError as error:
-        return Refused(fetch.ticket, error)
-    except Exception as error:  # this thread must live on for the next photo
-        return Refused(fetch.ticket, PhotoError(f"the picture cannot be decoded: {type(error).__name__}: {error}"))
+    image = _tried(partial(decode, photo.data, last_look=fetch.last_look))
+    if isinstance(image, PhotoError):
+        return Refused(fetch.ticket, image)
     return _Decoded(fetch.ticket, image, time.perf_counter() - started)
+
+
+def _tried(step: Callable[[], Result]) -> Result | PhotoError:
+    """What the step returns, or its error as one of the photo's: this thread must live on for the next photo."""
+    try:
+        return step()
+    except PhotoError as error:
+        return error
+    except PermissionError as error:
+        return PhotoError(f"the file cannot be read: {error.strerror}")
+    except OSError as error:
+        return PhotoOutOfReach(f"the file cannot be read: {error.strerror}")
+    except Exception as error:
+        return PhotoError(f"the photo cannot be taken in: {type(error).__name__}: {error}")
 
 
 def _read(engine: Engine, photo: _Decoded) -> Read | Refused:
@@ -173,8 +183,8 @@ def _read(engine: Engine, photo: _Decoded) -> Read | Refused:
 
 
 def _belong_to(parent: int) -> None:
-    """Leave stopping to the parent, and end with it even in the middle of a photo."""
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    """Leave the terminal's signals to the parent, and end with it even in the middle of a photo."""
+    for signum in (signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)

@@ -76,6 +76,8 @@ def decode(data: bytes, *, last_look: bool) -> Image:
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError(error.err) from error
         raise PhotoUnreadable(f"the {kind} picture cannot be decoded: {error.err}") from error
     if image is None:
         raise PhotoUnreadable(f"the {kind} picture {_fault(kind, data)}")
@@ -116,6 +118,8 @@ def _check_size(kind: str, data: bytes) -> None:
     try:
         with Pillow.open(io.BytesIO(data), formats=tuple(STARTS.values())) as picture:
             width, height = picture.size
+    except MemoryError:
+        raise
     except Exception as error:  # forged headers make it raise far more than it documents
         raise PhotoUnreadable(f"the {kind} picture {_fault(kind, data)}") from error
     if width * height > MAX_PIXELS:

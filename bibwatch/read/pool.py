@@ -15,6 +15,8 @@ from bibwatch.values import Job
 
 HOLDS = 2  # photos a child: one in the engine, one being fetched
 LOAD_TIMEOUT_S = 300.0
+ACCIDENTS = 3  # processes that died while loading, in a row, before the engine counts as unavailable
+END_S = 1.0  # for a killed process to be gone; one that hangs in a dead share's I/O is left behind
 RESTART_DELAYS_S = (1.0, 2.0, 5.0, 15.0, 30.0)  # between tries to load an engine that does not load
 
 
@@ -37,6 +39,7 @@ class _Child:
     in_hand: dict[int, Job] = field(default_factory=dict)  # oldest first
     fetching: int | None = None
     alone: bool = False  # holds a photo that gets no company
+    asks: bool = False  # waits to hear whether to read the photo it has hashed
     verdict: str | None = None  # why it was killed
 
 
@@ -101,11 +104,11 @@ class Pool:
 
     def go(self, job: Job) -> None:
         """Let the child that hashed this photo read it."""
-        self._settle(job, Go())
+        self._reply(job, Go())
 
     def drop(self, job: Job) -> None:
         """Let the child that hashed this photo forget it."""
-        child = self._settle(job, Drop())
+        child = self._reply(job, Drop())
         if child is not None:
             ticket = next(ticket for ticket, held in child.in_hand.items() if held is job)
             self._hand_back(child, ticket)
@@ -120,7 +123,10 @@ class Pool:
                 answers += self._listen(child)
                 answers += self._bury(child)
         if len(self._children) < self._workers and time.monotonic() >= self._next_start:
-            self.start()
+            try:
+                self.start()
+            except OSError as error:
+                self._note_failed_start(None, f"no process can be started: {error.strerror}")
         return answers
 
     def stop(self) -> list[Job]:
@@ -129,9 +135,8 @@ class Pool:
         for child in self._children:
             child.process.kill()
         for child in self._children:
-            child.process.join()
+            child.process.join(END_S)
             child.connection.close()
-            child.process.close()
         self._children.clear()
         return jobs
 
@@ -141,6 +146,7 @@ class Pool:
             while child.connection.poll():
                 message = child.connection.recv()
                 if isinstance(message, Hashed):
+                    child.asks = True
                     answers.append((child.in_hand[message.ticket], message))
                 elif isinstance(message, Read | Refused):
                     answers.append((self._hand_back(child, message.ticket), message))
@@ -159,6 +165,8 @@ class Pool:
             child.verdict = message.reason
 
     def _watch_clock(self, child: _Child) -> None:
+        if child.asks:
+            return  # it waits for us
         waited = time.monotonic() - child.since
         if not child.loaded and waited > LOAD_TIMEOUT_S:
             child.verdict = f"the engine did not load within {LOAD_TIMEOUT_S:g} s"
@@ -167,27 +175,34 @@ class Pool:
         else:
             return
         child.process.kill()
-        child.process.join()
+        child.process.join(END_S)
 
     def _bury(self, child: _Child) -> list[tuple[Job, Answer]]:
         """Take a dead child's photos back."""
         self._children.remove(child)
-        reason = child.verdict or f"its reading process {_ending(child.process.exitcode)}"
+        exitcode = child.process.exitcode
+        reason = child.verdict or f"its reading process {_ending(exitcode)}"
         child.connection.close()
-        child.process.close()
         if not child.loaded:
-            self.fault = child.verdict or f"the engine's process {_ending(child.process.exitcode)} while loading"
-            delay = RESTART_DELAYS_S[min(self._failures, len(RESTART_DELAYS_S) - 1)]
-            self._failures += 1
-            self._next_start = time.monotonic() + delay
+            self._note_failed_start(child.verdict, f"the engine's process {_ending(exitcode)} while loading")
         return [(job, Lost(reason)) for job in child.in_hand.values()]
 
-    def _settle(self, job: Job, answer: Go | Drop) -> _Child | None:
+    def _note_failed_start(self, verdict: str | None, otherwise: str) -> None:
+        """Try again later; what the engine itself says against loading counts at once, an accident when it repeats."""
+        delay = RESTART_DELAYS_S[min(self._failures, len(RESTART_DELAYS_S) - 1)]
+        self._failures += 1
+        self._next_start = time.monotonic() + delay
+        if verdict is not None or self._failures >= ACCIDENTS:
+            self.fault = verdict or otherwise
+
+    def _reply(self, job: Job, answer: Go | Drop) -> _Child | None:
         for child in self._children:
             if child.fetching is not None and child.in_hand[child.fetching] is job:
                 if isinstance(answer, Go):
                     # Its decoded picture waits in the child, so the next may be fetched once there is room.
                     child.fetching = None
+                child.asks = False
+                child.since = time.monotonic()
                 _send(child, answer)
                 return child
         return None

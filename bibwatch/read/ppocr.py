@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MODELS = ("PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx")
 LONG_SIDE = 2048  # pixels; a larger photo is shrunk to it before detection
+SHORT_SIDE = 736  # pixels; a smaller photo is enlarged to it, as far as LONG_SIDE allows
+MAX_ASPECT = 25  # a line longer than this many times its height is a banner, and costs memory without bound
 # Raise it whenever this file makes other readings of the same photo than before.
 REVISION = 1
 
@@ -28,7 +30,7 @@ REVISION = 1
 @cache
 def fingerprint() -> str:
     """`ppocr:` and a mark of the model files, the library that runs them, and this file's own settings."""
-    mark = hashlib.sha256(f"{REVISION} {LONG_SIDE} {version('rapidocr')}".encode())
+    mark = hashlib.sha256(f"{REVISION} {LONG_SIDE} {SHORT_SIDE} {MAX_ASPECT} {version('rapidocr')}".encode())
     for model in _model_paths():
         mark.update(hashlib.sha256(model.read_bytes()).digest())
     return f"ppocr:{mark.hexdigest()[:16]}"
@@ -52,6 +54,7 @@ class PpocrEngine:
             part.font_path = None
         self._detector = TextDetector(config.Det)
         self._recogniser = TextRecognizer(config.Rec)
+        self._normalisation = (config.Det.mean, config.Det.std)
         self._name = fingerprint()
 
     def read(self, image: Image) -> tuple[Reading, ...]:
@@ -59,26 +62,31 @@ class PpocrEngine:
         from rapidocr.ch_ppocr_rec import TextRecInput
 
         seen, scale = _shrunk(image)
-        quads, detection_scores = self._detect(seen)
-        if len(quads) == 0:
+        detected = self._detect(seen)
+        if not detected:
             return ()
-        lines = self._recogniser(TextRecInput(img=[_crop(seen, quad) for quad in quads]))
-        readings = zip(quads, detection_scores, lines.txts or (), lines.scores, strict=True)
+        lines = self._recogniser(TextRecInput(img=[_crop(seen, quad) for quad, _ in detected]))
         return tuple(
             Reading(text, float(score), _box(quad * scale, image), float(detection_score), self._name)
-            for quad, detection_score, text, score in readings
+            for (quad, detection_score), text, score in zip(detected, lines.txts or (), lines.scores, strict=True)
             if any(character.isdigit() for character in text)
         )
 
-    def _detect(self, image: Image) -> tuple[NDArray[np.float32], list[float]]:
-        """Text lines as (N, 4, 2) corners in pixels of this image, clockwise from top left, with their scores.
+    def _detect(self, image: Image) -> list[tuple[NDArray[np.float32], float]]:
+        """Text lines as (4, 2) corners in pixels of this image, clockwise from top left, each with its score.
 
         The library's own call sorts the boxes and leaves the scores behind, so its parts are called one by one.
         """
-        tensor = self._detector.get_preprocess()(image)
+        from rapidocr.ch_ppocr_det.utils import DetPreProcess
+
+        # A thin strip must not be enlarged by its short side alone: 3000 x 4 pixels would become 552000 x 736.
+        short, long = sorted(image.shape[:2])
+        prepare = DetPreProcess(min(SHORT_SIDE, short * LONG_SIDE // long), "min", *self._normalisation)
+        tensor = prepare(image)
         if tensor is None:
-            return np.empty((0, 4, 2), np.float32), []
-        return self._detector.postprocess_op(self._detector.session(tensor), image.shape[:2])
+            return []
+        found = zip(*self._detector.postprocess_op(self._detector.session(tensor), image.shape[:2]), strict=True)
+        return [(quad, score) for quad, score in found if _aspect(quad) <= MAX_ASPECT]
 
 
 def _model_paths() -> list[Path]:
@@ -109,6 +117,12 @@ def _crop(image: Image, quad: NDArray[np.float32]) -> NDArray[Any]:
     from rapidocr.utils.process_img import get_rotate_crop_image
 
     return get_rotate_crop_image(image, quad.copy())
+
+
+def _aspect(quad: NDArray[np.float32]) -> float:
+    """The longer side of four corners over the shorter one."""
+    sides = np.linalg.norm(quad - np.roll(quad, -1, axis=0), axis=1)
+    return float(sides.max() / max(sides.min(), 1.0))
 
 
 def _box(quad: NDArray[np.float32], image: Image) -> Box:

@@ -9,7 +9,7 @@ from pathlib import Path
 from bibwatch.config import Config, load_config
 from bibwatch.errors import BibwatchError, ConfigError
 from bibwatch.read import engine
-from bibwatch.service.life import engine_setup
+from bibwatch.service.setup import engine_setup
 from bibwatch.values import shown
 
 Check = tuple[str, str | None]  # what was looked at, and what is wrong with it
@@ -68,8 +68,8 @@ def _engine_check(config: Config) -> Check:
 
 
 def _systemd_check() -> Check:
-    """Journal fields need systemd-python; without systemd there is nothing to mend."""
+    """Never anything to mend: without systemd-python only the journal's own fields are missing."""
     if not Path("/run/systemd/system").exists():
-        return "systemd (not running here: bibwatch works without it)", None
+        return "systemd (not running here)", None
     missing = find_spec("systemd") is None
-    return "systemd", "for journal fields: pip install 'bibwatch[systemd]'" if missing else None
+    return "systemd" + (" (without systemd-python: pip install 'bibwatch[systemd]')" if missing else ""), None

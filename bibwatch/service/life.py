@@ -5,26 +5,25 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack
 from functools import partial
-from multiprocessing.connection import wait
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 from bibwatch import systemd
-from bibwatch.config import Config, ConfigFile, load_config
-from bibwatch.errors import ConfigError
+from bibwatch.config import Config, ConfigFile, ReaderConfig, load_config
+from bibwatch.errors import BibwatchError
+from bibwatch.link.apply import Applied
 from bibwatch.read import engine
-from bibwatch.read.engine import EngineSetup
 from bibwatch.read.pool import Pool, workers_for
-from bibwatch.service.linking import Linking, layout, rules
+from bibwatch.service.linking import Linking
+from bibwatch.service.setup import Watching, engine_setup
 from bibwatch.service.turns import Tally, Turns
+from bibwatch.service.waker import Waker
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
 from bibwatch.values import Photo, shown
 from bibwatch.watch.inbox import Inbox
-from bibwatch.watch.names import PhotoNames, WatchedFolder
 from bibwatch.watch.source import Source
 
 STEP_S = 0.25  # the longest the loop waits: how soon a saved config or a hung child is noticed
@@ -37,7 +36,7 @@ log = logging.getLogger(__name__)
 class Service:
     """Everything that runs, put together; one thread calls it.
 
-    Raises on start:
+    A context manager; entering raises:
         CouldNotStart: another bibwatch tends this database, or it cannot be opened.
         EngineUnavailable: the engine's models or packages are missing.
     """
@@ -51,36 +50,47 @@ class Service:
         self._stopping = self._reload_asked = False
         self._relink_all_at = 0.0  # monotonic seconds
         self._beat_at = 0.0
-        self._wake_out, self._wake_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._waker = Waker()
 
     def run(self) -> None:
         """Live until SIGTERM or SIGINT; SIGHUP reloads the config."""
-        self._catch_signals()
-        self.start()
-        systemd.notify("READY=1", "STATUS=watching")
-        try:
+        self._waker.on_signals(self._on_signal)
+        with self:
+            systemd.notify("READY=1", "STATUS=watching")
             while not self._stopping:
                 self.step()
-        finally:
             systemd.notify("STOPPING=1")
-            self.stop()
 
-    def start(self) -> None:
-        """Take the lock, open the database, watch, and begin to read."""
-        self._lock.take()
-        self._engine = engine.fingerprint(engine_setup(self.config))
-        self.store = Store.open(self.config.database)
-        self.store.queue.recover(time.time())
-        self._start_reading(Tally())
-        self._start_watching()
+    def __enter__(self) -> Self:
+        """Take the lock, open the database, watch, and begin to read; what was begun ends also where this fails."""
+        with ExitStack() as ends:
+            ends.callback(self._waker.close)
+            self._lock.take()
+            ends.callback(self._lock.release)
+            self._engine = engine.fingerprint(engine_setup(self.config))
+            self.store = Store.open(self.config.database)
+            ends.callback(self.store.close)
+            self.store.queue.recover(time.time())
+            self._start_reading(Tally())
+            ends.callback(lambda: self._relink_changed())
+            ends.callback(lambda: self.turns.finish_begun(GRACE_S))
+            self._start_watching()
+            ends.callback(lambda: self._source.stop())
+            self._ends = ends.pop_all()
         log.info("watching %s", ", ".join(shown(folder.path) for folder in self.config.watch))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Finish what is in the engine, put the rest back, and let go of everything."""
+        self._ends.close()
+        log.info("stopped")
 
     def step(self) -> None:
         """Wait for something to happen, for a quarter of a second at most, and do what it asks for."""
         self._wait()
-        now = time.monotonic()
-        if self._reload_asked or (self._file is not None and self._file.was_saved(now)):
+        if self._reload_asked or (self._file is not None and self._file.was_saved(time.monotonic())):
             self._reload()
+        now = time.monotonic()
         self._inbox.take(self._source.changes(), now)
         self._queue_settled(now)
         self.turns.collect()
@@ -91,25 +101,14 @@ class Service:
         self._relink(now)
         self._beat(now)
 
-    def stop(self) -> None:
-        """Finish what is in the engine, put the rest back, and leave disk and database as they should be."""
-        self._source.stop()
-        self.turns.finish_begun(GRACE_S)
-        self._relink(time.monotonic())
-        self.store.pulse.beat(self._health(time.monotonic()), time.time())
-        self.store.close()
-        self._lock.release()
-        signal.set_wakeup_fd(-1)
-        os.close(self._wake_in)
-        os.close(self._wake_out)
-        log.info("stopped")
-
     @property
     def idle(self) -> bool:
         """Whether every folder was scanned and every photo found has come to its end."""
         if not self._inbox.scanned or self._inbox or self._source.pending() or self.pool.busy:
             return False
         counts = self.store.queue.counts()
+        if self._inbox.absent and not counts["reading"]:
+            return not self.store.queue.has_ready(time.time())  # the photos of an absent folder wait for its return
         return counts["waiting"] + counts["reading"] == 0
 
     def _start_reading(self, tally: Tally) -> None:
@@ -122,16 +121,15 @@ class Service:
         self._start_linking()
 
     def _start_linking(self) -> None:
-        self.linking = Linking(self.store, self._engine, rules(self.config), layout(self.config))
+        self.linking = Linking(self.store, self._engine, self.config)
         self._relink_all_at = 0.0
 
     def _start_watching(self) -> None:
-        photos = self.config.photos
-        names = PhotoNames(frozenset(photos.extensions), photos.ignore)
-        folders = [WatchedFolder(folder.path, folder.recursive, folder.poll_s) for folder in self.config.watch]
-        self.store.queue.keep_only(lambda path: any(folder.covers_photo(path, names) for folder in folders))
+        photos, watching = self.config.photos, Watching.of(self.config)
+        folders, names = watching.folders, watching.names
+        self.store.queue.keep_only(watching.covers)
         self._inbox = Inbox([folder.path for folder in folders], photos.settle_s, self.store.queue)
-        self._source = Source(folders, names, photos.rescan_s, self._wake)
+        self._source = Source(folders, names, photos.rescan_s, self._waker.wake)
         self._source.start()
 
     def _reload(self) -> None:
@@ -139,21 +137,22 @@ class Service:
         self._reload_asked = False
         systemd.notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
-            self._adopt(load_config(self._file.path, running=self.config))
-        except ConfigError as error:
+            config = load_config(self._file.path, running=self.config)
+            fingerprint = engine.fingerprint(engine_setup(config))
+        except BibwatchError as error:
             self._refused = str(error)
-            log.error("the config is refused, the old one stays in force:\n%s", error)
+            log.error("the config is refused, the one before it stays in force:\n%s", error)
         else:
             self._refused = None
+            self._adopt(config, fingerprint)
             log.info("the config is followed")
         systemd.notify("READY=1")
 
-    def _adopt(self, config: Config) -> None:
+    def _adopt(self, config: Config, fingerprint: str) -> None:
         """Make the new config true: rooms whose part of it changed begin anew, and the links follow."""
-        old, self.config = self.config, config
-        if config.reader != old.reader:
+        old, self.config, self._engine = self.config, config, fingerprint
+        if _reading_part(config) != _reading_part(old):
             self.turns.finish_begun(0)
-            self._engine = engine.fingerprint(engine_setup(config))
             self._start_reading(self.turns.tally)
         if (config.watch, config.photos) != (old.watch, old.photos):
             self._source.stop()
@@ -172,20 +171,25 @@ class Service:
 
     def _relink(self, now: float) -> None:
         """Links follow at once where photos changed; now and then everything is compared with the disk."""
-        if now >= self._relink_all_at:
-            applied = self.linking.apply()
-            self._relink_all_at = time.monotonic() + self.config.photos.rescan_s
-        elif self.turns.changed_names:
-            applied = self.linking.apply(self.turns.changed_names)
+        if now < self._relink_all_at:
+            self._relink_changed()
         else:
-            return
-        self.turns.changed_names.clear()
+            self._tell_links(set(self.linking.troubles), self.linking.apply())
+            self._relink_all_at = time.monotonic() + self.config.photos.rescan_s
+            self.turns.changed_names.clear()
+
+    def _relink_changed(self) -> None:
+        if self.turns.changed_names:
+            self._tell_links(set(self.linking.troubles), self.linking.apply(self.turns.changed_names))
+            self.turns.changed_names.clear()
+
+    def _tell_links(self, known_troubles: set[Path], applied: Applied) -> None:
         for path in applied.made:
             log.info("linked %s", shown(path))
         for path in applied.removed:
             log.info("unlinked %s", shown(path))
-        for path, reason in applied.troubles.items():
-            log.warning("%s: %s", shown(path), reason)
+        for path in applied.troubles.keys() - known_troubles:
+            log.warning("%s: %s", shown(path), applied.troubles[path])
 
     def _beat(self, now: float) -> None:
         if now - self._beat_at < BEAT_S:
@@ -204,45 +208,33 @@ class Service:
             "workers": {"ready": self.pool.ready, "busy": self.pool.busy, "pids": self.pool.pids},
             "photos_per_s": round(self.turns.tally.rate(now), 2),
             "last_error": self.turns.tally.last_error,
-            "degraded": list(self._degraded()),
+            "degraded": list(self.degraded()),
         }
 
-    def _degraded(self) -> Iterator[str]:
+    def degraded(self) -> Iterator[str]:
+        """Every reason why not all is well, in plain words."""
         faults = self._source.faults() | self._inbox.unreadable | self._inbox.absent
         for path, reason in (faults | self.linking.troubles).items():
             yield f"{shown(path)}: {reason}"
         if self.pool.fault:
-            yield f"no photo can be read: {self.pool.fault}"
+            yield f"{self.pool.ready} reading processes are ready, others do not start: {self.pool.fault}"
         if self._refused:
             yield f"the config file is refused, the one before it stays in force: {self._refused}"
 
     def _wait(self) -> None:
-        timeout = 0.0 if self._source.pending() else STEP_S
+        timeout_s = 0.0 if self._source.pending() else STEP_S
         due = self._inbox.next_due()
         if due is not None:
-            timeout = min(timeout, max(0.0, due - time.monotonic()))
-        wait([self._wake_out, *self.pool.waitables()], timeout)
-        with suppress(BlockingIOError):
-            while os.read(self._wake_out, 4096):
-                pass
+            timeout_s = min(timeout_s, max(0.0, due - time.monotonic()))
+        self._waker.wait(self.pool.waitables(), timeout_s)
 
-    def _wake(self) -> None:
-        # A full pipe wakes the loop as well.
-        with suppress(BlockingIOError):
-            os.write(self._wake_in, b"\0")
-
-    def _catch_signals(self) -> None:
-        def on_signal(signum: int, frame: FrameType | None) -> None:
-            if signum == signal.SIGHUP:
-                self._reload_asked = True
-            else:
-                self._stopping = True
-
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(signum, on_signal)
-        signal.set_wakeup_fd(self._wake_in, warn_on_full_buffer=False)
+    def _on_signal(self, signum: int) -> None:
+        if signum == signal.SIGHUP:
+            self._reload_asked = True
+        else:
+            self._stopping = True
 
 
-def engine_setup(config: Config) -> EngineSetup:
-    """The engine the config asks for; the config's checks leave only what this version has."""
-    return EngineSetup("ppocr", "cpu")
+def _reading_part(config: Config) -> ReaderConfig:
+    """The part of the config that readings depend on; what counts as a bib does not."""
+    return config.reader.model_copy(update={"min_score": 0.0})

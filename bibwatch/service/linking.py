@@ -1,14 +1,17 @@
 """From what is stored to the link tree: read, decide, plan, apply."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bibwatch.config import Config
 from bibwatch.link.apply import Applied, LinkTree
-from bibwatch.link.plan import Layout, Plan, plan
-from bibwatch.match.decide import Rules, wanted_bibs, wanted_links
+from bibwatch.link.plan import Plan, plan
+from bibwatch.match.decide import wanted_bibs, wanted_links
+from bibwatch.read import engine
+from bibwatch.service.setup import Watching, engine_setup, layout, rules
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
 from bibwatch.values import Targets
@@ -17,11 +20,12 @@ from bibwatch.values import Targets
 class Linking:
     """Keeps the link tree as the stored readings and the config want it."""
 
-    def __init__(self, store: Store, engine: str, rules: Rules, layout: Layout) -> None:
+    def __init__(self, store: Store, engine: str, config: Config) -> None:
         self._store = store
         self._engine = engine
-        self._rules = rules
-        self._layout = layout
+        self._rules = rules(config)
+        self._layout = layout(config)
+        self._watching = Watching.of(config)
         self.troubles: dict[Path, str] = {}  # entry -> why it is not as wanted
 
     def plan(self, names: Iterable[str] | None = None) -> Plan:
@@ -30,7 +34,8 @@ class Linking:
         Photos of one name are planned together, because they may want the same entry.
         """
         names = None if names is None else tuple(names)
-        wanted = wanted_links(self._store.readings.read_photos(self._engine, names), self._rules)
+        photos = self._store.readings.read_photos(self._engine, names)
+        wanted = wanted_links((photo for photo in photos if self._watching.covers(photo.path)), self._rules)
         return plan(wanted, self._store.links.owned(names), self._layout)
 
     def apply(self, names: Iterable[str] | None = None) -> Applied:
@@ -73,20 +78,21 @@ def relink_once(config: Config, *, dry_run: bool) -> Relinked:
         CouldNotStart: a running service tends the tree.
         DatabaseMissing: nothing was ever scanned with this config.
     """
+    fingerprint = engine.fingerprint(engine_setup(config))
+    with closing(Store.open_read_only(config.database)) as store:
+        todo = Linking(store, fingerprint, config).plan()
+    made = (*(link.path for link in todo.make), *(new.path for _, new in todo.replace))
+    would = Relinked(made, tuple(link.path for link in todo.remove), len(todo.keep), {})
     if dry_run:
-        return _would_relink(config)
-    Store.open_read_only(config.database).close()  # a database that is not there is not made here
+        return would
     lock = ServiceLock(config.database)
     lock.take()
-    store = Store.open(config.database)
     try:
-        linking = _linking(store, config)
-        kept = len(linking.plan().keep)
-        applied = linking.apply()
-        return Relinked(applied.made, applied.removed, kept, applied.troubles)
+        with closing(Store.open(config.database)) as store:
+            applied = Linking(store, fingerprint, config).apply()
     finally:
-        store.close()
         lock.release()
+    return Relinked(applied.made, applied.removed, would.kept, applied.troubles)
 
 
 def photos_of(config: Config, bib: str, max_distance: float) -> list[Path]:
@@ -95,35 +101,7 @@ def photos_of(config: Config, bib: str, max_distance: float) -> list[Path]:
     Raises:
         DatabaseMissing: nothing was ever scanned with this config.
     """
-    store = Store.open_read_only(config.database)
-    wish = Rules(Targets(frozenset({bib})), max_distance, config.reader.min_score, config.links.folder)
-    try:
-        photos = store.readings.read_photos(store.readings.last_engine() or "")
+    wish = replace(rules(config), targets=Targets(frozenset({bib})), max_distance=max_distance)
+    with closing(Store.open_read_only(config.database)) as store:
+        photos = store.readings.read_photos(engine.fingerprint(engine_setup(config)))
         return sorted(photo.path for photo in photos if wanted_bibs(photo, wish))
-    finally:
-        store.close()
-
-
-def rules(config: Config) -> Rules:
-    """The config's matching, in the match room's words."""
-    targets = Targets(None if config.targets is None else frozenset(config.targets))
-    return Rules(targets, config.max_distance, config.reader.min_score, config.links.folder)
-
-
-def layout(config: Config) -> Layout:
-    """The config's links, in the link room's words."""
-    return Layout(config.links.root, config.links.mode, config.links.relative)
-
-
-def _would_relink(config: Config) -> Relinked:
-    store = Store.open_read_only(config.database)
-    try:
-        todo = _linking(store, config).plan()
-    finally:
-        store.close()
-    made = (*(link.path for link in todo.make), *(new.path for _, new in todo.replace))
-    return Relinked(made, tuple(link.path for link in todo.remove), len(todo.keep), {})
-
-
-def _linking(store: Store, config: Config) -> Linking:
-    return Linking(store, store.readings.last_engine() or "", rules(config), layout(config))

@@ -42,13 +42,13 @@ class Scan:
         self._started = time.monotonic()
 
     def __enter__(self) -> Scan:
-        self._service.start()
+        self._service.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._service.stop()
+        self._service.__exit__(kind, error, trace)
 
     def progress(self) -> Iterator[Progress]:
         """Work until every photo has come to its end, and say after each step how far it is.
@@ -71,11 +71,15 @@ class Scan:
         return Summary(
             photos=photos,
             read=read,
-            reused=counts["done"] - read,
+            reused=max(0, counts["done"] - read),
             failed=failed,
             links=self._service.store.links.count(),
             seconds=round(time.monotonic() - self._started, 2),
         )
+
+    def troubles(self) -> list[str]:
+        """Why something is not as it should be, apart from photos that failed."""
+        return list(self._service.degraded())
 
     def failures(self) -> list[tuple[str, str]]:
         """The photos that failed, with their reasons."""

@@ -5,7 +5,7 @@ import time
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
-from bibwatch.errors import PhotoChanged, PhotoError, PhotoIncomplete, PhotoUnreadable
+from bibwatch.errors import PhotoChanged, PhotoOutOfReach, PhotoUnreadable
 from bibwatch.read.child import Hashed, Read, Refused
 from bibwatch.read.pool import Answer, Lost, Pool
 from bibwatch.store.readings import Seen
@@ -13,7 +13,9 @@ from bibwatch.store.store import Store
 from bibwatch.values import Job, shown
 
 RETRY_DELAYS_S = (2.0, 6.0, 20.0)  # after the first, second, and every later try
-SETTLING_AGAIN_S = 5.0  # a photo that changed under us is queued anew by the watch room long before
+OUTAGE_TRIES = 30  # of a photo whose share does not answer: about half an hour
+OUTAGE_DELAY_S = 60.0
+SETTLING_AGAIN_S = 30.0  # a photo that changed under us is queued anew by the watch room long before
 RATE_WINDOW_S = 60.0
 
 log = logging.getLogger(__name__)
@@ -59,7 +61,8 @@ class Turns:
                 return
             # A photo whose turn ended badly before is read alone, so that it can only cost itself.
             self._held = None
-            if not self._pool.submit(job, last_look=job.attempts >= self._attempts, alone=job.attempts > 1):
+            alone = job.attempts > 1 or self._attempts == 1
+            if not self._pool.submit(job, last_look=job.attempts >= self._attempts, alone=alone):
                 self._held = job
                 return
 
@@ -95,7 +98,9 @@ class Turns:
                 self.moved_on.append(job)
             case Refused(error=PhotoUnreadable() as error):
                 self._fail(job, str(error))
-            case Refused(error=PhotoIncomplete() | PhotoError() as error):
+            case Refused(error=PhotoOutOfReach() as error):
+                self._try_later(job, str(error), tries=OUTAGE_TRIES, delays_s=(*RETRY_DELAYS_S, OUTAGE_DELAY_S))
+            case Refused(error=error):
                 self._try_later(job, str(error))
             case Lost(reason=reason):
                 self._try_later(job, reason)
@@ -131,11 +136,14 @@ class Turns:
         self._end(job)
         log.info("%s: known content, not read again", shown(job.photo.path))
 
-    def _try_later(self, job: Job, reason: str) -> None:
-        if job.attempts >= self._attempts:
+    def _try_later(
+        self, job: Job, reason: str, tries: int | None = None, delays_s: tuple[float, ...] | None = None
+    ) -> None:
+        delays_s = delays_s or RETRY_DELAYS_S
+        if job.attempts >= (tries or self._attempts):
             self._fail(job, f"{reason}; given up after {job.attempts} tries")
             return
-        delay = RETRY_DELAYS_S[min(job.attempts, len(RETRY_DELAYS_S)) - 1]
+        delay = delays_s[min(job.attempts, len(delays_s)) - 1]
         self._store.queue.wait_again(job, time.time() + delay, error=reason)
         log.warning("%s: %s; next try in %g s", shown(job.photo.path), reason, delay)
 

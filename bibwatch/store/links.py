@@ -10,9 +10,9 @@ from bibwatch.store.schema import writing
 from bibwatch.values import FileStamp, Link
 
 _REMEMBER = """
-INSERT INTO links (path, photo, name, mode, text, stamp) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO links (path, photo, name, mode, text, stamp, copied) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (path) DO UPDATE SET photo = excluded.photo, name = excluded.name, mode = excluded.mode,
-    text = excluded.text, stamp = excluded.stamp
+    text = excluded.text, stamp = excluded.stamp, copied = excluded.copied
 """
 
 
@@ -65,7 +65,9 @@ class LinkRecords:
 def _row(link: Link) -> tuple[object, ...]:
     stamp = None if link.stamp is None else json.dumps(link.stamp)
     text = None if link.text is None else os.fsencode(link.text)
-    return os.fsencode(link.path), os.fsencode(link.photo), os.fsencode(link.photo.name), link.mode, text, stamp
+    copied = None if link.copied is None else json.dumps(link.copied)
+    place = (os.fsencode(link.path), os.fsencode(link.photo), os.fsencode(link.photo.name))
+    return *place, link.mode, text, stamp, copied
 
 
 def _link(row: sqlite3.Row) -> Link:
@@ -75,4 +77,5 @@ def _link(row: sqlite3.Row) -> Link:
         row["mode"],
         None if row["text"] is None else os.fsdecode(row["text"]),
         None if row["stamp"] is None else FileStamp(*json.loads(row["stamp"])),
+        None if row["copied"] is None else tuple(json.loads(row["copied"])),
     )

@@ -2,9 +2,10 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
-from bibwatch.errors import CouldNotStart
+from bibwatch.errors import CouldNotStart, DatabaseUnreadable
 
 
 class ServiceLock:
@@ -18,18 +19,19 @@ class ServiceLock:
         """Take the lock.
 
         Raises:
-            CouldNotStart: another process holds it.
+            CouldNotStart: another process holds it, or its folder cannot be written to.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise CouldNotStart(f"{self._path}: the database's lock cannot be made: {error.strerror}") from error
+        if not _locked(fd, fcntl.LOCK_EX, patience_s=0.3):
             holder = os.read(fd, 20).decode(errors="replace").strip() or "unknown"
             os.close(fd)
             raise CouldNotStart(
                 f"{self._path}: another bibwatch (process {holder}) already tends this database; stop it first"
-            ) from None
+            )
         os.truncate(fd, 0)
         os.write(fd, f"{os.getpid()}\n".encode())
         self._fd = fd
@@ -46,10 +48,23 @@ class ServiceLock:
             fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
+        except OSError as error:
+            raise DatabaseUnreadable(f"{self._path}: cannot be read: {error.strerror}") from error
         try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            return not _locked(fd, fcntl.LOCK_SH)
         finally:
             os.close(fd)
-        return False
+
+
+def _locked(fd: int, kind: int, patience_s: float = 0.0) -> bool:
+    """Try to lock, for a moment if need be: `status` asks by holding the lock for an instant."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(fd, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.02)
+        else:
+            return True

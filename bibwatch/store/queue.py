@@ -97,6 +97,11 @@ class Queue:
             claimed["photo_id"], claimed["version"], Photo(path, photo["size"], photo["mtime_ns"]), claimed["attempts"]
         )
 
+    def has_ready(self, now: float) -> bool:
+        """Whether a waiting job's time has come."""
+        sql = "SELECT 1 FROM jobs WHERE state = 'waiting' AND ready_at <= ? LIMIT 1"
+        return self._db.execute(sql, (now,)).fetchone() is not None
+
     def fail(self, job: Job, error: str, now: float) -> None:
         """This version cannot be read; what an older version at its path said no longer counts."""
         row = {"photo_id": job.photo_id, "version": job.version, "error": error, "now": now}

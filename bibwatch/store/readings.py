@@ -99,14 +99,6 @@ class Readings:
         """How often a content was read by an engine: the inferences whose outcome is stored."""
         return int(self._db.execute("SELECT count(*) FROM reads").fetchone()[0])
 
-    def last_engine(self) -> str | None:
-        """The engine that read last, or None where nothing was read."""
-        sql = (
-            "SELECT fingerprint FROM engines JOIN reads ON reads.engine_id = engines.id ORDER BY reads.id DESC LIMIT 1"
-        )
-        row = self._db.execute(sql).fetchone()
-        return None if row is None else str(row["fingerprint"])
-
     def _insert(self, seen: Seen, now: float) -> None:
         content_id = self._id_of("contents", "sha256", seen.content)
         engine_id = self._id_of("engines", "fingerprint", seen.engine)

@@ -5,13 +5,14 @@ WAL with synchronous FULL: a commit that returned survives a power cut.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bibwatch.errors import DatabaseMissing
+from bibwatch.errors import DatabaseMissing, DatabaseUnreadable
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 # A content is the bytes of a picture; photos are the places where it lies. Paths are bytes, as Linux has them.
 FIRST_TABLES = (
     "CREATE TABLE contents (id INTEGER PRIMARY KEY, sha256 BLOB NOT NULL UNIQUE)",
+    # AUTOINCREMENT: a late answer about a photo that is gone must not meet another photo under its id.
     """CREATE TABLE photos (
-        id INTEGER PRIMARY KEY,
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
         dir BLOB NOT NULL,
         name BLOB NOT NULL,
         size INTEGER NOT NULL,  -- bytes
@@ -81,7 +83,8 @@ FIRST_TABLES = (
         name BLOB NOT NULL,  -- of the photo's file
         mode TEXT NOT NULL CHECK (mode IN ('symlink', 'hardlink', 'copy')),
         text BLOB,  -- what a symlink holds
-        stamp TEXT  -- of a hardlink or copy, as a JSON list
+        stamp TEXT,  -- of a hardlink or copy, as a JSON list
+        copied TEXT  -- the version of the photo that a copy was made from, as a JSON list
     )""",
     "CREATE INDEX links_by_name ON links (name)",
     "CREATE TABLE link_folders (path BLOB PRIMARY KEY)",
@@ -118,13 +121,28 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     """Open an existing database for questions only.
 
     Raises:
-        DatabaseMissing: there is no such file.
+        DatabaseMissing: there is no such file, or no table in it yet.
+        DatabaseUnreadable: permissions or damage keep it from being read.
     """
-    if not path.exists():
-        raise DatabaseMissing(f"{path}: no database yet; `bibwatch run` or `bibwatch scan` makes it")
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S, isolation_level=None)
+    missing = DatabaseMissing(f"{path}: no database yet; `bibwatch run` or `bibwatch scan` makes it")
+    try:
+        if not path.exists():
+            raise missing
+        connection = sqlite3.connect(f"{_uri(path)}", uri=True, timeout=BUSY_S, isolation_level=None)
+        made = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'pulse'").fetchone()
+    except (OSError, sqlite3.Error) as error:
+        raise DatabaseUnreadable(f"{path}: the database cannot be read: {error}") from error
+    if made is None:  # somebody is about to make the tables
+        connection.close()
+        raise missing
     connection.row_factory = sqlite3.Row
     return connection
+
+
+def _uri(path: Path) -> str:
+    """A database that nobody has open, in a folder that may not be written to, is read as it lies."""
+    at_rest = not path.with_name(path.name + "-wal").exists() and not os.access(path.parent, os.W_OK)
+    return f"{path.absolute().as_uri()}?mode=ro" + ("&immutable=1" if at_rest else "")
 
 
 @contextmanager

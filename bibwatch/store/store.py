@@ -39,6 +39,7 @@ class Store:
 
         Raises:
             DatabaseMissing: nothing was ever scanned with this config.
+        DatabaseUnreadable: permissions or damage keep it from being read.
         """
         return cls(open_read_only(path))
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from bibwatch.values import FileStamp
 from bibwatch.watch.settle import Settled, Settling
 from bibwatch.watch.walk import Change, Listing, Touched, Walked, stamp_of
 
@@ -24,6 +25,7 @@ class Inbox:
         self._known = known
         self._missing: dict[Path, None] = {}  # known photos that a scan in progress has not found
         self._unscanned = set(self._roots)
+        self._devices: dict[Path, int] = {}  # folder with photos -> device it was last seen on
         self.absent: dict[Path, str] = {}  # watched folder -> why its photos count as out of sight, not as deleted
         self.unreadable: dict[Path, str] = {}  # folder -> why the last scan could not look into it
 
@@ -41,7 +43,7 @@ class Inbox:
         for change in changes:
             match change:
                 case Touched(path):
-                    self._settling.disturb(path, stamp_of(path), now)
+                    self._settling.disturb(path, _last_known_stamp(path), now)
                 case Listing():
                     self._compare(change, now)
                 case Walked():
@@ -49,18 +51,28 @@ class Inbox:
 
     def settled(self, now: float) -> list[Settled]:
         """The photos that came to rest: new or changed ones, and those that are gone."""
-        looks = (self._settling.look(path, stamp_of(path), now) for path in self._settling.due(now))
+        looks = (self._look(path, now) for path in self._settling.due(now))
         return [settled for settled in looks if settled is not None and self._counts(settled)]
 
     def next_due(self) -> float | None:
         """When the next quiet period ends."""
         return self._settling.next_due()
 
+    def _look(self, path: Path, now: float) -> Settled | None:
+        try:
+            return self._settling.look(path, stamp_of(path), now)
+        except OSError:
+            # A dead share or a folder without permission says nothing about the photo: look again.
+            self._settling.disturb(path, None, now)
+            return None
+
     def _compare(self, listing: Listing, now: float) -> None:
         self.unreadable.pop(listing.folder, None)
         if listing.fault is not None:
             self.unreadable[listing.folder] = listing.fault
             return
+        if listing.photos and listing.device is not None:
+            self._devices[listing.folder] = listing.device
         known = self._known.known_in(listing.folder)
         for name, stamp in listing.photos.items():
             if known.get(name) != stamp.version:
@@ -85,9 +97,39 @@ class Inbox:
             self._settling.notice(path, None, now)
 
     def _counts(self, settled: Settled) -> bool:
-        """A photo is gone only where its watched folder is there and its own folder can be looked into."""
+        """A photo is gone only where one could see it if it were there: on its device, below a folder in reach."""
         if settled.stamp is not None:
             return True
-        roots = [root for root in self._roots if settled.path.is_relative_to(root)]
-        blocked = any(settled.path.is_relative_to(folder) for folder in self.unreadable)
-        return not blocked and any(root.is_dir() and root not in self.absent for root in roots)
+        if any(settled.path.is_relative_to(folder) for folder in self.unreadable.keys() | self.absent.keys()):
+            return False
+        root = next((root for root in self._roots if settled.path.is_relative_to(root)), None)
+        if root is None or not _is_folder(root):
+            return False
+        device = self._devices.get(settled.path.parent)
+        return device is None or device == _nearest_device(settled.path.parent)
+
+
+def _last_known_stamp(path: Path) -> FileStamp | None:
+    try:
+        return stamp_of(path)
+    except OSError:
+        return None
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a dead mount
+        return False
+
+
+def _nearest_device(folder: Path) -> int | None:
+    """The device of this folder, or of the nearest one above it that is still there."""
+    for standing in (folder, *folder.parents):
+        try:
+            return standing.stat().st_dev
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+    return None

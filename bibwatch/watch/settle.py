@@ -1,7 +1,7 @@
 """When a file counts as complete. Pure: stamps and times come in, decisions go out."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from bibwatch.values import FileStamp
@@ -48,7 +48,8 @@ class Settling:
 
     def due(self, now: float) -> list[Path]:
         """The files whose quiet period is over, and which want one more look."""
-        return list(self._due(now))
+        late = now - self._settle_s
+        return [path for path, _ in takewhile(lambda item: item[1].since <= late, self._waiting.items())]
 
     def look(self, path: Path, stamp: FileStamp | None, now: float) -> Settled | None:
         """The look at the end of a quiet period: settled where the stamp held, a new quiet period where not."""
@@ -62,9 +63,3 @@ class Settling:
         """When the next quiet period ends, in monotonic seconds."""
         first = next(iter(self._waiting.values()), None)
         return None if first is None else first.since + self._settle_s
-
-    def _due(self, now: float) -> Iterator[Path]:
-        for path, quiet in self._waiting.items():
-            if now - quiet.since < self._settle_s:
-                return
-            yield path

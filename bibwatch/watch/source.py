@@ -42,6 +42,7 @@ EVENTS: list[type[FileSystemEvent]] = [
     DirDeletedEvent,
 ]
 OVERFLOW_LOGGER = "watchdog.observers.inotify_c"
+STOP_S = 1.0
 BACKLOG = 256  # listings that wait for the main loop before the scan pauses
 
 
@@ -99,16 +100,16 @@ class Source:
         return dict(self._watches.faults)
 
     def stop(self) -> None:
-        """Stop watching and scanning; takes at most about a second."""
+        """Stop watching and scanning; a scan that hangs on a dead share is left behind."""
         self._stopping = True
         self._stir.set()
         self._room.release(BACKLOG)
-        self._scanner.join()
+        self._scanner.join(STOP_S)
         self._watches.stop()
 
     def touched(self, path: Path) -> None:
         """Say that something happened to this file."""
-        if self._names.is_photo(path.name):
+        if any(folder.covers_photo(path, self._names) for folder in self._folders):
             self._put(Touched(path))
 
     def look_into(self, folder: Path) -> None:
@@ -130,12 +131,16 @@ class Source:
             self._stir.wait(max(0.0, min(self._due.values()) - time.monotonic()))
 
     def _arm_all(self) -> None:
+        self._watches.renew_if_dead()
         for folder in self._folders:
             if folder.poll_s is None:
                 self._watches.arm(folder)
 
     def _scan_part(self, part: Path) -> None:
-        if any(folder.covers_folder(part, self._names) for folder in self._folders):
+        if part in self._due:
+            # Only a whole scan may judge a watched folder, because it knows an absent one from an emptied one.
+            self._due[part] = 0.0
+        elif any(folder.covers_folder(part, self._names) for folder in self._folders):
             self._scan(part, recursive=True, whole=False)
 
     def _scan(self, top: Path, *, recursive: bool, whole: bool) -> None:
@@ -172,8 +177,16 @@ class _Watches(FileSystemEventHandler):
     def stop(self) -> None:
         """Let go of all watches."""
         logging.getLogger(OVERFLOW_LOGGER).removeHandler(self._overflow)
-        self._observer.stop()
-        self._observer.join()
+        self._end_observer()
+
+    def renew_if_dead(self) -> None:
+        """Begin anew where watchdog's reading thread has ended, which it does on bookkeeping errors of its own."""
+        reader = getattr(self._observer, "_inotify_fd", None)
+        if reader is not None and not reader.is_alive():
+            self._end_observer()
+            self._observer = Observer()
+            self._armed.clear()
+            self._observer.start()
 
     def arm(self, folder: WatchedFolder) -> None:
         """Watch the folder, or watch it anew where another one stands at its path or watchdog has given up on it."""
@@ -206,6 +219,12 @@ class _Watches(FileSystemEventHandler):
                 self._source.look_into(path)
             else:
                 self._source.touched(path)
+
+    def _end_observer(self) -> None:
+        # watchdog loses count of folders that were moved away, and then fails to let go of them.
+        with suppress(KeyError, OSError):
+            self._observer.stop()
+        self._observer.join(STOP_S)
 
     def _is_alive(self, watch: ObservedWatch) -> bool:
         return any(emitter.watch == watch and emitter.is_alive() for emitter in self._observer.emitters)

@@ -16,6 +16,7 @@ class Listing:
 
     folder: Path
     photos: Mapping[str, FileStamp]
+    device: int | None = None
     fault: str | None = None
 
 
@@ -49,6 +50,7 @@ def walk(top: Path, names: PhotoNames, *, recursive: bool) -> Iterator[Listing]:
         folder = pending.pop()
         photos: dict[str, FileStamp] = {}
         try:
+            device = folder.stat().st_dev
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
@@ -63,13 +65,17 @@ def walk(top: Path, names: PhotoNames, *, recursive: bool) -> Iterator[Listing]:
         except OSError as error:
             yield Listing(folder, {}, fault=error.strerror or str(error))
         else:
-            yield Listing(folder, photos)
+            yield Listing(folder, photos, device)
 
 
 def stamp_of(path: Path) -> FileStamp | None:
-    """The stamp of a regular file, or None where there is none (any more)."""
+    """The stamp of a regular file, or None where there is none (any more).
+
+    Raises:
+        OSError: it cannot be told, which says nothing about the file.
+    """
     try:
         status = path.lstat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return FileStamp.of(status) if stat.S_ISREG(status.st_mode) else None

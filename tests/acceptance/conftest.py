@@ -1,88 +1,11 @@
-"""The installed command, run as a user runs it: real processes, real signals."""
+"""A race to try the installed command on."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-BIBWATCH = [str(Path(sys.executable).with_name("bibwatch"))]
-HANG_S = 120.0
-
-
-class Race:
-    """A folder with a config, an incoming folder, and perhaps a running service."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.incoming = folder / "incoming"
-        self.incoming.mkdir(parents=True)
-        self.bibs = folder / "bibs"
-        self.config = folder / "config.yaml"
-        self.process: subprocess.Popen[bytes] | None = None
-        self.configure("all")
-
-    def configure(self, targets: str, more: str = "") -> None:
-        self.config.write_text(f"watch:\n  - path: incoming\ntargets: {targets}\n{more}")
-
-    def start(self) -> None:
-        """`bibwatch run`, until its children are ready to read."""
-        log = (self.folder / "service.log").open("ab")
-        self.process = subprocess.Popen([*BIBWATCH, "run", "-c", str(self.config)], stdout=log, stderr=log)
-        log.close()
-        self.until(lambda: self.status().get("workers", {}).get("ready"), "the service is ready")
-
-    def stop(self) -> int:
-        """SIGTERM; the exit code."""
-        assert self.process is not None
-        self.process.terminate()
-        code = self.process.wait(10)
-        self.process = None
-        return code
-
-    def kill(self) -> None:
-        """kill -9, as a power cut would."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        self.process = None
-
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        name, *rest = arguments
-        return subprocess.run(
-            [*BIBWATCH, name, "-c", str(self.config), *rest],
-            capture_output=True,
-            text=True,
-            timeout=HANG_S,
-            check=False,
-        )
-
-    def status(self) -> dict[str, Any]:
-        return json.loads(self.command("status", "--json").stdout or "{}")  # type: ignore[no-any-return]
-
-    def links(self) -> set[str]:
-        return {str(path.relative_to(self.bibs)) for path in self.bibs.glob("*/*")}
-
-    def log(self) -> str:
-        return (self.folder / "service.log").read_text()
-
-    def until(self, is_true: Callable[[], object], what: str, within_s: float = HANG_S) -> float:
-        """Wait until it is true; returns the seconds it took."""
-        begun = time.monotonic()
-        while not is_true():
-            assert time.monotonic() - begun < within_s, f"not within {within_s:g} s: {what}\n{self.log()[-3000:]}"
-            assert self.process is None or self.process.poll() is None, self.log()[-3000:]
-            time.sleep(0.02)
-        return time.monotonic() - begun
-
-    def until_done(self, photos: int) -> None:
-        self.until(lambda: self.status().get("queue", {}).get("done") == photos, f"{photos} photos are done")
+from tests.support import Race
 
 
 @pytest.fixture
@@ -97,9 +20,3 @@ def race(tmp_path: Path) -> Iterator[Race]:
 def service(race: Race) -> Race:
     race.start()
     return race
-
-
-def memory_mib(pid: int) -> float:
-    """Resident memory of a process."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import BIBWATCH, Race
-from tests.conftest import draw_photo
+from tests.support import BIBWATCH, Race, draw_photo
 
 SCAN_ALL_S = 900  # a generous limit for 258 photos on a slow machine
 

@@ -5,8 +5,7 @@ import signal
 import time
 from pathlib import Path
 
-from tests.acceptance.conftest import Race
-from tests.conftest import draw_photo
+from tests.support import Race, draw_photo
 
 LINK_S = 0.5  # from the end of the reading to the link, at most; what the settle time and the reading take comes before
 
@@ -110,11 +109,16 @@ def test_two_cameras_photos_of_one_name_are_both_linked(service: Race) -> None:
 
 def test_the_service_stops_cleanly_and_leaves_no_process(service: Race) -> None:
     pids = service.status()["workers"]["pids"]
-    draw_photo(service.incoming / "a.jpg", "2419")
+    for number in range(12):
+        draw_photo(service.incoming / f"{number}.jpg", str(1000 + number))
+    service.until(lambda: service.status()["workers"]["busy"] == 4, "every child has its hands full")
     assert service.stop() == 0
     assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
     assert service.status()["state"] == "down"
     assert service.command("status").returncode == 2
+    service.start()
+    service.until_done(12)
+    assert service.status()["inferences"] == 12
 
 
 def test_kill_9_in_the_middle_loses_nothing(race: Race, tmp_path: Path) -> None:
@@ -126,16 +130,51 @@ def test_kill_9_in_the_middle_loses_nothing(race: Race, tmp_path: Path) -> None:
     race.until(lambda: race.status()["queue"]["done"] >= 10, "ten are done")
     race.kill()
     race.until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "the children end too")
-    before = race.log().count("no number") + race.log().count(" s)")
-    assert before < 50
+    assert readings_in(race.log()) < 50
     race.start()
     race.until_done(50)
     found = race.status()
     assert found["inferences"] == 50
-    readings = sum(line.endswith(" s)") for line in race.log().splitlines())
     in_flight = 4  # two children, two photos each
-    assert 50 <= readings <= 50 + in_flight
+    assert 50 <= readings_in(race.log()) <= 50 + in_flight
     assert found["links"] == len(race.links()) >= 45  # the drawn numbers that were read right
+
+
+def readings_in(log: str) -> int:
+    """How many readings a service's log tells of, each with its seconds."""
+    return sum(line.endswith(" s)") for line in log.splitlines())
+
+
+def test_what_only_links_depend_on_is_changed_without_touching_the_readers(service: Race) -> None:
+    draw_photo(service.incoming / "a.jpg", "2419")
+    service.until(lambda: service.links() == {"2419/a.jpg"}, "the photo is linked")
+    pids = service.status()["workers"]["pids"]
+    service.configure("all", "reader: {min_score: 1}\n")
+    service.until(lambda: service.links() == set(), "no reading is that sure")
+    service.configure("all", "links: {root: elsewhere}\n")
+    service.until((service.folder / "elsewhere" / "2419" / "a.jpg").is_symlink, "the links move")
+    found = service.status()
+    assert (found["workers"]["pids"], found["inferences"]) == (pids, 1)
+
+
+def test_other_folders_and_readers_are_followed_too(service: Race) -> None:
+    draw_photo(service.incoming / "a.jpg", "2419")
+    service.until(lambda: service.links() == {"2419/a.jpg"}, "the photo is linked")
+    draw_photo(service.folder / "second" / "b.jpg", "3071")
+    service.config.write_text("watch: [{path: second}]\ntargets: all\nreader: {workers: 1}\n")
+    service.until(lambda: service.links() == {"3071/b.jpg"}, "the other folder is followed")
+    assert len(service.status()["workers"]["pids"]) == 1
+    service.config.write_text("watch: [{path: second}, {path: incoming}]\ntargets: all\nreader: {workers: 1}\n")
+    service.until(lambda: len(service.links()) == 2, "both are followed")
+    assert service.status()["inferences"] == 2
+
+
+def test_status_finds_the_service_also_while_the_config_is_broken(race: Race) -> None:
+    race.configure("all", "database: state/race.db\n")
+    race.start()
+    race.config.write_text("database: state/race.db   # here\nwatch: [\n")
+    race.until(lambda: race.status().get("state") == "degraded", "the refusal shows")
+    assert "not valid YAML" in race.command("status").stdout
 
 
 def test_a_second_service_on_the_same_database_is_refused(service: Race) -> None:

@@ -21,6 +21,8 @@ MAY_IMPORT = {
     "link": SHARED_WORDS,
     "draw": SHARED_WORDS,
     "systemd": SHARED_WORDS,
+    "show": SHARED_WORDS | {"match", "read", "service"},
+    "demo": SHARED_WORDS | {"config", "draw", "service"},
     "service": SHARED_WORDS | {"config", "watch", "store", "read", "match", "link", "systemd"},
 }
 LIVES_IN = {

@@ -191,6 +191,70 @@ def test_a_crash_after_the_record_and_before_the_link_is_made_good(symlinks: Tre
     assert symlinks.want({}).removed == (symlinks.at("7/a.jpg"),)
 
 
+class Crash(BaseException):
+    """Stands for kill -9."""
+
+
+@pytest.mark.parametrize("other", MODES)
+def test_a_crash_between_a_replacement_and_its_record_leaves_the_link_ours(
+    tree: Tree, other: LinkMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = tree.photo("a.jpg", "one"), tree.photo("b.jpg", "two!")
+    tree.want({"7/x.jpg": a})
+    tree.layout = replace(tree.layout, mode=other)
+
+    def crash(links: object) -> None:
+        if links:
+            raise Crash
+
+    with monkeypatch.context() as power_cut, pytest.raises(Crash):
+        power_cut.setattr(tree.records, "remember", crash)
+        tree.want({"7/x.jpg": b})
+    assert tree.want({"7/x.jpg": b}).troubles == {}
+    assert tree.at("7/x.jpg").read_text() == "two!"
+    assert tree.want({}).removed == (tree.at("7/x.jpg"),)
+    assert tree.entries() == set()
+
+
+def test_a_failed_refresh_does_not_disown_what_stands(tree: Tree) -> None:
+    a = tree.photo("a.jpg", "one")
+    tree.want({"7/a.jpg": a})
+    a.unlink()
+    a.mkdir()  # a photo that can be seen but not copied or linked
+    tree.want({"7/a.jpg": a})
+    a.rmdir()
+    tree.photo("a.jpg", "two!")
+    assert tree.want({"7/a.jpg": a}).troubles == {}
+    assert tree.at("7/a.jpg").read_text() == "two!"
+    tree.want({})
+    assert tree.entries() == set()
+
+
+def test_a_hardlink_of_the_same_file_under_another_name_is_replaced_without_a_trace(tree: Tree) -> None:
+    a = tree.photo("a.jpg")
+    b = a.with_name("b.jpg")
+    os.link(a, b)
+    tree.want({"7/x.jpg": a})
+    tree.want({"7/x.jpg": b})
+    assert tree.entries() == {"7/x.jpg"}
+    tree.want({})
+    assert not tree.at("7").exists()
+
+
+def test_a_copy_on_a_card_with_coarse_times_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def copystat(source: Path, copy: Path) -> None:
+        os.utime(copy, (0, source.stat().st_mtime // 2 * 2))
+
+    monkeypatch.setattr("bibwatch.link.apply.shutil.copystat", copystat)
+    tree = Tree(tmp_path, "copy")
+    a = tree.photo("a.jpg")
+    assert len(tree.want({"7/a.jpg": a}).made) == 1
+    assert tree.want({"7/a.jpg": a}).made == ()
+    tree.want({})
+    assert tree.entries() == set()
+    tree.connection.close()
+
+
 def test_one_entry_in_trouble_does_not_stop_the_others(tree: Tree) -> None:
     a = tree.photo("a.jpg")
     tree.at("7").mkdir(parents=True)

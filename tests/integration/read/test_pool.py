@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from bibwatch.errors import PhotoChanged, PhotoUnreadable
+from bibwatch.read import batch
 from bibwatch.read.child import Hashed, Read, Refused
+from bibwatch.read.engine import EngineSetup
 from bibwatch.read.pool import Answer, Lost, Pool
 from bibwatch.values import Job, Photo
 from tests import engines
@@ -135,6 +137,28 @@ def test_errors_of_the_file_come_back_as_what_they_are(pool: Pool, tmp_path: Pat
         [(_, answer)] = answers_to(pool, 1)
         assert isinstance(answer, Refused)
         assert isinstance(answer.error, kind)
+
+
+def test_a_child_that_waits_for_an_answer_is_not_charged_for_it(pool: Pool, tmp_path: Path) -> None:
+    turn = job(picture(tmp_path / "a.png", 42))
+    submit(pool, turn)
+    time.sleep(2.5)  # the parent is busy for longer than the photo's time
+    [(_, answer)] = answers_to(pool, 1)
+    assert isinstance(answer, Read)
+
+
+def test_a_list_of_photos_loses_only_the_one_that_kills_its_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch.engine, "build", engines.build)
+    widths = [51, 666, 52, 53]
+    paths = [picture(tmp_path / f"{width}.png", width) for width in widths]
+    (tmp_path / "link.png").symlink_to(paths[0])
+    setup = EngineSetup("ppocr", "cpu")
+    outcomes = list(batch.read_all([*paths, tmp_path / "link.png", tmp_path / "none.png"], setup, 1, 60.0))
+    assert [path for path, _ in outcomes] == [*paths, tmp_path / "link.png", tmp_path / "none.png"]
+    texts = [outcome.readings[0].text if isinstance(outcome, Read) else str(outcome) for _, outcome in outcomes]
+    assert texts == ["51", "its reading process was ended by SIGABRT", "52", "53", "51", "no such file"]
 
 
 def test_a_photo_alone_gets_no_company(tmp_path: Path) -> None:

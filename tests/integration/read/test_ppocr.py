@@ -1,10 +1,12 @@
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 
 import pytest
+from PIL import Image
 
 from bibwatch.read.photo_file import decode
 from bibwatch.read.ppocr import LONG_SIDE, PpocrEngine, fingerprint
-from tests.conftest import draw_photo
+from tests.support import draw_photo
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +31,13 @@ def test_a_photo_larger_than_the_detector_sees_keeps_its_own_pixels(engine: Ppoc
     assert boxes["17"].x1 < LONG_SIDE
 
 
-@pytest.mark.parametrize("size", [(640, 480), (8, 8), (3000, 4)])
+@pytest.mark.parametrize("size", [(640, 480), (8, 8), (3000, 4), (4, 30_000)])
 def test_a_picture_without_text_has_no_readings(engine: PpocrEngine, tmp_path: Path, size: tuple[int, int]) -> None:
-    from PIL import Image
-
     Image.new("RGB", size, (90, 140, 90)).save(tmp_path / "a.png")
+    before = getrusage(RUSAGE_SELF).ru_maxrss
     assert engine.read(decode((tmp_path / "a.png").read_bytes(), last_look=False)) == ()
+    grown_mib = (getrusage(RUSAGE_SELF).ru_maxrss - before) / 1024
+    assert grown_mib < 2000  # a strip enlarged by its short side would take tens of gigabytes
 
 
 def test_the_notebooks_own_photo_is_read(engine: PpocrEngine, shared: Path) -> None:

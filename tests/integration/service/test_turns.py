@@ -27,13 +27,13 @@ class Desk:
         self.folder, self.count = folder, folder / "readings"
         self.count.mkdir(exist_ok=True)
         self.store = Store.open(folder / "bibwatch.db")
-        self.pool = Pool(partial(engines.CountingFile, self.count), workers, timeout_s=2.0)
+        self.pool = Pool(partial(engines.CountingFile, self.count), workers, timeout_s=3.0)
         self.turns = Turns(self.store, self.pool, engines.NAME, attempts=3)
         self.pool.start()
 
-    def add(self, name: str, width: int) -> Path:
+    def add(self, name: str, width: int, shade: int = 0) -> Path:
         path = self.folder / name
-        Image.new("RGB", (width, 40)).save(path)
+        Image.new("RGB", (width, 40), (shade, shade, shade)).save(path)
         status = path.stat()
         self.store.queue.add([Photo(path, status.st_size, status.st_mtime_ns)], time.time())
         return path
@@ -103,7 +103,7 @@ def test_a_photo_that_hangs_its_child_fails_and_costs_no_other(desk: Desk) -> No
     desk.add("50.png", 50)
     desk.work()
     assert desk.store.queue.counts()["done"] == 1
-    assert desk.store.queue.failed(5)[0][1] == "no answer within 2 s; given up after 3 tries"
+    assert desk.store.queue.failed(5)[0][1] == "no answer within 3 s; given up after 3 tries"
 
 
 def test_a_photo_that_can_never_be_read_fails_at_once(desk: Desk) -> None:
@@ -147,13 +147,16 @@ def test_a_photo_that_changed_meanwhile_is_put_back_without_cost(desk: Desk) -> 
 
 
 def test_stopping_puts_back_what_was_begun_without_cost(desk: Desk) -> None:
-    for name, width in (("a.png", 999), ("b.png", 999), ("c.png", 51)):
-        desk.add(name, width)
-    while desk.pool.busy < 3:
+    for shade in (1, 2, 3):
+        desk.add(f"{shade}.png", 999, shade)
+    desk.add("copy.png", 999, 1)
+    deadline = time.monotonic() + HANG_S
+    while desk.pool.busy < 3 or desk.store.queue.counts()["waiting"]:
+        assert time.monotonic() < deadline
         wait(desk.pool.waitables(), 0.05)
         desk.turns.collect()
         desk.turns.hand_out()
     desk.turns.finish_begun(grace_s=0.1)
-    assert desk.waiting() == 3
-    jobs = [desk.store.queue.claim(time.time()) for _ in range(3)]
-    assert [job.attempts for job in jobs if job] == [1, 1, 1]
+    assert desk.waiting() == 4
+    jobs = [desk.store.queue.claim(time.time()) for _ in range(4)]
+    assert [job.attempts for job in jobs if job] == [1, 1, 1, 1]

@@ -68,6 +68,17 @@ def test_a_new_version_has_a_fresh_turn_and_late_answers_about_the_old_one_end_n
     assert store.readings.has_read(b"A", "engine:1")
 
 
+def test_a_late_answer_about_a_photo_that_is_gone_never_meets_another_photo(store: Store) -> None:
+    store.queue.add([A], now=1.0)
+    late = claim(store)
+    store.queue.remove([A.path])
+    store.queue.add([B], now=2.0)
+    claim(store)
+    store.readings.finish(late, seen(), now=3.0)
+    assert store.queue.counts()["reading"] == 1
+    assert list(store.readings.read_photos("engine:1")) == []
+
+
 def test_a_failed_photo_tells_why_and_no_longer_shows_what_its_old_version_held(store: Store) -> None:
     store.queue.add([A], now=1.0)
     store.readings.finish(claim(store), seen(), now=2.0)

@@ -1,7 +1,9 @@
 """Real folders, real inotify: what comes to rest, and what counts as gone."""
 
+import errno
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -197,6 +199,74 @@ def test_a_polled_folder_needs_no_events(root: Path) -> None:
     (root / "b.jpg").write_text("b")
     (root / "new" / "a.jpg").unlink()
     watcher.until(lambda: watcher.names() == ["b.jpg"])
+    watcher.source.stop()
+
+
+@pytest.mark.parametrize("folder", ["@eaDir", ".Trash-0", "cam1/.stversions"])
+def test_folders_of_other_programs_are_left_alone_whichever_way_files_come(
+    watcher: Watcher, tmp_path: Path, folder: str
+) -> None:
+    (watcher.root / folder).mkdir(parents=True)
+    (watcher.root / folder / "made.jpg").write_text("a")
+    (tmp_path / "moved.jpg").write_text("b")
+    (tmp_path / "moved.jpg").rename(watcher.root / folder / "moved.jpg")
+    watcher.quiet()
+    assert watcher.settled == []
+
+
+def test_a_file_that_cannot_be_looked_at_is_not_gone(watcher: Watcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    (watcher.root / "a.jpg").write_text("a")
+    watcher.quiet()
+
+    def stale(path: Path) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    with monkeypatch.context() as dead_share:
+        dead_share.setattr("bibwatch.watch.inbox.stamp_of", stale)
+        dead_share.setattr("bibwatch.watch.walk.stamp_of", stale)
+        watcher.source.touched(watcher.root / "a.jpg")
+        watcher.source.rescan()
+        deadline = time.monotonic() + 4 * SETTLE_S
+        while time.monotonic() < deadline:
+            watcher.step()
+        assert watcher.root in watcher.inbox.unreadable
+    watcher.source.rescan()
+    watcher.quiet()
+    assert watcher.names() == ["a.jpg"]
+
+
+def test_an_unmounted_card_is_not_a_deletion_even_for_a_photo_in_work(tmp_path: Path) -> None:
+    card = tmp_path / "media" / "card"
+    card.mkdir(parents=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "none", str(card)], check=False, capture_output=True).returncode:
+        pytest.skip("this user may not mount")
+    try:
+        (card / "a.jpg").write_text("a")
+        (tmp_path / "media" / "b.jpg").write_text("b")
+        watcher = Watcher(tmp_path / "media", rescan_s=0.3)
+        watcher.quiet()
+    finally:
+        subprocess.run(["umount", "-l", str(card)], check=True)
+    watcher.source.touched(card / "a.jpg")  # as a reader does that finds its photo gone
+    deadline = time.monotonic() + 4 * SETTLE_S
+    while time.monotonic() < deadline:
+        watcher.step()
+    watcher.source.stop()
+    assert watcher.names() == ["b.jpg", "card/a.jpg"]
+
+
+def test_watching_goes_on_after_watchdog_lost_count_of_a_moved_folder(root: Path, tmp_path: Path) -> None:
+    watcher = Watcher(root, rescan_s=0.3)
+    watcher.quiet()
+    (root / "cam1").mkdir()
+    watcher.quiet()
+    (root / "cam1").rename(tmp_path / "cam1")
+    (root / "cam1").mkdir()
+    watcher.quiet()
+    shutil.rmtree(root / "cam1")
+    watcher.quiet()
+    (root / "a.jpg").write_text("a")
+    watcher.until(lambda: watcher.names() == ["a.jpg"])
     watcher.source.stop()
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from bibwatch.config import Config, load_config
+from bibwatch.config import Config, find_database, load_config
 from bibwatch.errors import ConfigError
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "config.example.yaml"
@@ -99,6 +99,42 @@ def test_every_problem_is_reported_at_once_with_its_line(folder: Path) -> None:
 )
 def test_a_bad_config_says_what_is_wrong(folder: Path, text: str, part: str) -> None:
     assert part in "\n".join(problems(folder, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("watch: &a [*a]\ntargets: all\n", "holds itself"),
+        ("watch: " + "[" * 3000 + "]" * 3000, "not valid YAML"),
+        ("watch: [{path: ~nobody-of-that-name/x}]\ntargets: all\n", "cannot be followed"),
+        ('watch: [{path: "a\\0b"}]\ntargets: all\n', "cannot be followed"),
+        (GOOD + "database: incoming/x.db\n", "only ever read"),
+        (GOOD + "database: incoming\n", "a folder"),
+        (GOOD + "database: bibs/x.db\n", "inside the link root"),
+        (GOOD + "links: {root: config.yaml}\n", "not a folder"),
+        (GOOD + "links: {folder: '{bib:.2}'}\n", "write {bib} once"),
+        (GOOD + "links: {folder: '{bib!r}'}\n", "write {bib} once"),
+        (GOOD + "photos: {extensions: ['*.jpg']}\n", "is no extension"),
+        (GOOD + "photos: {rescan_s: 1e10}\n", "less than or equal to 86400"),
+        (GOOD.replace("[2419]", "['.hidden']"), "is no bib"),
+        (GOOD.replace("2419", "9" * 300), "is no bib"),
+    ],
+)
+def test_values_that_would_hurt_later_are_refused_now(folder: Path, text: str, part: str) -> None:
+    assert part in "\n".join(problems(folder, text))
+
+
+def test_the_database_is_found_whatever_else_is_broken(folder: Path) -> None:
+    path = folder / "config.yaml"
+    for text in ("database: 'state/x.db'  # here\nwatch: [\n", GOOD + "database: state/x.db\ncolour: blue\n"):
+        path.write_text(text)
+        database, found = find_database(path)
+        assert database == folder / "state" / "x.db"
+        assert found
+    path.write_text(GOOD)
+    assert find_database(path) == (folder / "bibwatch.db", [])
+    path.unlink()
+    assert find_database(path)[0] == folder / "bibwatch.db"
 
 
 def test_one_watched_folder_inside_another_is_refused(folder: Path) -> None:

@@ -50,6 +50,13 @@ def test_a_distance_never_softens_what_a_person_said() -> None:
     assert wanted_bibs(corrected, rules("2419", max_distance=1)) == frozenset()
 
 
+def test_a_correction_of_one_bib_leaves_the_distance_of_the_others_alone() -> None:
+    one_removed = photo("/in/a.jpg", "241", "17", corrections=(Correction("remove", ("17",)),))
+    assert wanted_bibs(one_removed, rules("2419", "17", max_distance=1)) == {"2419"}
+    target_removed = photo("/in/a.jpg", "241", corrections=(Correction("remove", ("2419",)),))
+    assert wanted_bibs(target_removed, rules("2419", max_distance=1)) == frozenset()
+
+
 def test_two_photos_of_one_name_both_get_a_link_whatever_their_order() -> None:
     one, two = photo("/in/cam1/IMG_1.JPG", "7"), photo("/in/cam2/IMG_1.JPG", "7")
     links = wanted_links([two, one], rules("7"))

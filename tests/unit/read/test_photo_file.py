@@ -7,7 +7,7 @@ from PIL import Image
 from bibwatch.errors import PhotoChanged, PhotoIncomplete, PhotoUnreadable
 from bibwatch.read.photo_file import decode, load
 from bibwatch.values import Photo
-from tests.conftest import draw_photo
+from tests.support import draw_photo
 
 
 def version(path: Path) -> Photo:
