@@ -3,59 +3,15 @@
 import json
 import logging
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
 from bibwatch.config import Config, find_database, load_config, with_reader
-from bibwatch.errors import BibwatchError, ConfigError, CouldNotStart, EngineUnavailable, PhotoError
+from bibwatch.errors import ConfigError, PhotoError
+from bibwatch.options import STANDARD_CONFIG, Commands, as_json, config_option, count_of, reader_options
 from bibwatch.values import shown
-
-BAD_CONFIG, COULD_NOT_START = 2, 3
-STANDARD_CONFIG = Path("config.yaml")
-
-as_json = click.option("--json", "json_wanted", is_flag=True, help="One JSON object on the last line, for scripts.")
-
-
-def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the option -c, which says where its config is."""
-    return click.option(
-        "-c",
-        "--config",
-        "config_path",
-        type=click.Path(path_type=Path),
-        default=STANDARD_CONFIG,
-        show_default=True,
-        help="The config file.",
-    )(command)
-
-
-def reader_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --engine and --device, which win over the config."""
-    engines = click.Choice(["auto", "ppocr", "dossard"])
-    engine = click.option("--engine", type=engines, help="The engine, instead of the config's.")
-    device = click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="The device, instead of the config's.")
-    return engine(device(command))
-
-
-class Commands(click.Group):
-    """The group, which turns bibwatch's own errors into a message and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except ConfigError as error:
-            click.echo(f"bibwatch: the config has {_count(len(error.problems), 'problem')}:\n{error}", err=True)
-            ctx.exit(BAD_CONFIG)
-        except (CouldNotStart, EngineUnavailable) as error:
-            click.echo(f"bibwatch: {error}", err=True)
-            ctx.exit(COULD_NOT_START)
-        except BibwatchError as error:
-            click.echo(f"bibwatch: {error}", err=True)
-            ctx.exit(1)
 
 
 @click.group(
@@ -117,8 +73,8 @@ def scan(config_path: Path, json_wanted: bool) -> None:
         click.echo(json.dumps(asdict(summary)))
     else:
         click.echo(
-            f"{_count(summary.photos, 'photo')}: {summary.read} read, {summary.reused} known already, "
-            f"{summary.failed} failed; {_count(summary.links, 'link')} in {shown(config.links.root)} "
+            f"{count_of(summary.photos, 'photo')}: {summary.read} read, {summary.reused} known already, "
+            f"{summary.failed} failed; {count_of(summary.links, 'link')} in {shown(config.links.root)} "
             f"({summary.seconds:.1f} s)"
         )
     sys.exit(1 if summary.failed else 0)
@@ -207,7 +163,9 @@ def link(config_path: Path, dry_run: bool, json_wanted: bool) -> None:
         click.echo(f"{'would unlink' if dry_run else 'unlinked'} {shown(path)}")
     for path, reason in outcome.troubles.items():
         click.echo(f"{shown(path)}: {reason}", err=True)
-    click.echo(f"{_count(len(outcome.made), 'link')} made, {len(outcome.removed)} removed, {outcome.kept} as they were")
+    click.echo(
+        f"{count_of(len(outcome.made), 'link')} made, {len(outcome.removed)} removed, {outcome.kept} as they were"
+    )
 
 
 @main.command()
@@ -279,7 +237,3 @@ def _log_to_handler(level: int) -> None:
     from bibwatch.systemd import log_handler
 
     logging.basicConfig(level=level, handlers=[log_handler()], format="%(asctime)s %(levelname)-7s %(message)s")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from bibwatch import systemd
 from bibwatch.config import Config, ConfigFile, ReaderConfig, load_config
-from bibwatch.errors import BibwatchError
+from bibwatch.errors import BibwatchError, CouldNotStart
 from bibwatch.link.apply import Applied
 from bibwatch.read import engine
 from bibwatch.read.pool import Pool, workers_for
@@ -50,6 +50,7 @@ class Service:
         self._stopping = self._reload_asked = False
         self._relink_all_at = 0.0  # monotonic seconds
         self._beat_at = 0.0
+        self._reasons: set[str] = set()  # why it is degraded, as far as told
         self._waker = Waker()
 
     def run(self) -> None:
@@ -72,6 +73,8 @@ class Service:
             ends.callback(self.store.close)
             self.store.queue.recover(time.time())
             self._start_reading(Tally())
+            self._start_linking()
+            # The rooms change with the config, so each is looked up when its end has come.
             ends.callback(lambda: self._relink_changed())
             ends.callback(lambda: self.turns.finish_begun(GRACE_S))
             self._start_watching()
@@ -118,7 +121,6 @@ class Service:
         self.turns = Turns(self.store, self.pool, self._engine, reader.attempts)
         self.turns.tally = tally
         self.pool.start()
-        self._start_linking()
 
     def _start_linking(self) -> None:
         self.linking = Linking(self.store, self._engine, self.config)
@@ -126,10 +128,12 @@ class Service:
 
     def _start_watching(self) -> None:
         photos, watching = self.config.photos, Watching.of(self.config)
-        folders, names = watching.folders, watching.names
         self.store.queue.keep_only(watching.covers)
-        self._inbox = Inbox([folder.path for folder in folders], photos.settle_s, self.store.queue)
-        self._source = Source(folders, names, photos.rescan_s, self._waker.wake)
+        self._inbox = Inbox([folder.path for folder in watching.folders], photos.settle_s, self.store.queue)
+        try:
+            self._source = Source(watching.folders, watching.names, photos.rescan_s, self._waker.wake)
+        except OSError as error:
+            raise CouldNotStart(f"inotify is not to be had: {error.strerror}; raise fs.inotify with sysctl") from error
         self._source.start()
 
     def _reload(self) -> None:
@@ -141,7 +145,6 @@ class Service:
             fingerprint = engine.fingerprint(engine_setup(config))
         except BibwatchError as error:
             self._refused = str(error)
-            log.error("the config is refused, the one before it stays in force:\n%s", error)
         else:
             self._refused = None
             self._adopt(config, fingerprint)
@@ -174,30 +177,32 @@ class Service:
         if now < self._relink_all_at:
             self._relink_changed()
         else:
-            self._tell_links(set(self.linking.troubles), self.linking.apply())
+            _tell(self.linking.apply())
             self._relink_all_at = time.monotonic() + self.config.photos.rescan_s
             self.turns.changed_names.clear()
 
     def _relink_changed(self) -> None:
         if self.turns.changed_names:
-            self._tell_links(set(self.linking.troubles), self.linking.apply(self.turns.changed_names))
+            _tell(self.linking.apply(self.turns.changed_names))
             self.turns.changed_names.clear()
-
-    def _tell_links(self, known_troubles: set[Path], applied: Applied) -> None:
-        for path in applied.made:
-            log.info("linked %s", shown(path))
-        for path in applied.removed:
-            log.info("unlinked %s", shown(path))
-        for path in applied.troubles.keys() - known_troubles:
-            log.warning("%s: %s", shown(path), applied.troubles[path])
 
     def _beat(self, now: float) -> None:
         if now - self._beat_at < BEAT_S:
             return
         self._beat_at = now
-        self.store.pulse.beat(self._health(now), time.time())
+        health = self._health(now)
+        self.store.pulse.beat(health, time.time())
+        self._tell_changes(set(health["degraded"]))
         counts = self.store.queue.counts()
         systemd.notify(f"STATUS={counts['done']} photos done, {counts['waiting']} waiting")
+
+    def _tell_changes(self, reasons: set[str]) -> None:
+        """Log what went wrong and what is well again, each once."""
+        for reason in sorted(reasons - self._reasons):
+            log.warning("degraded: %s", reason)
+        for reason in sorted(self._reasons - reasons):
+            log.info("well again: %s", reason)
+        self._reasons = reasons
 
     def _health(self, now: float) -> dict[str, Any]:
         return {
@@ -229,10 +234,15 @@ class Service:
         self._waker.wait(self.pool.waitables(), timeout_s)
 
     def _on_signal(self, signum: int) -> None:
-        if signum == signal.SIGHUP:
-            self._reload_asked = True
-        else:
-            self._stopping = True
+        self._reload_asked |= signum == signal.SIGHUP
+        self._stopping |= signum != signal.SIGHUP
+
+
+def _tell(applied: Applied) -> None:
+    for path in applied.made:
+        log.info("linked %s", shown(path))
+    for path in applied.removed:
+        log.info("unlinked %s", shown(path))
 
 
 def _reading_part(config: Config) -> ReaderConfig:

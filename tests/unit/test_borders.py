@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "link": SHARED_WORDS,
     "draw": SHARED_WORDS,
     "systemd": SHARED_WORDS,
+    "options": SHARED_WORDS,
     "show": SHARED_WORDS | {"match", "read", "service"},
     "demo": SHARED_WORDS | {"config", "draw", "service"},
     "service": SHARED_WORDS | {"config", "watch", "store", "read", "match", "link", "systemd"},
@@ -36,7 +37,7 @@ LIVES_IN = {
     "torch": ("read/dossard/", "train/"),
     "easyocr": ("read/dossard/",),
     "systemd": ("systemd.py",),
-    "click": ("cli.py",),
+    "click": ("cli.py", "options.py"),
 }
 
 

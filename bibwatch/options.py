@@ -1,0 +1,57 @@
+"""What the commands share: options, and the way errors end them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bibwatch.errors import BibwatchError, ConfigError, CouldNotStart, EngineUnavailable
+
+BAD_CONFIG, COULD_NOT_START = 2, 3
+STANDARD_CONFIG = Path("config.yaml")
+
+as_json = click.option("--json", "json_wanted", is_flag=True, help="One JSON object on the last line, for scripts.")
+
+
+def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option -c, which says where its config is."""
+    return click.option(
+        "-c",
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        default=STANDARD_CONFIG,
+        show_default=True,
+        help="The config file.",
+    )(command)
+
+
+def reader_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command --engine and --device, which win over the config."""
+    engines = click.Choice(["auto", "ppocr", "dossard"])
+    engine = click.option("--engine", type=engines, help="The engine, instead of the config's.")
+    device = click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="The device, instead of the config's.")
+    return engine(device(command))
+
+
+class Commands(click.Group):
+    """The group, which turns bibwatch's own errors into a message and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            click.echo(f"bibwatch: the config has {count_of(len(error.problems), 'problem')}:\n{error}", err=True)
+            ctx.exit(BAD_CONFIG)
+        except (CouldNotStart, EngineUnavailable) as error:
+            click.echo(f"bibwatch: {error}", err=True)
+            ctx.exit(COULD_NOT_START)
+        except BibwatchError as error:
+            click.echo(f"bibwatch: {error}", err=True)
+            ctx.exit(1)
+
+
+def count_of(number: int, noun: str) -> str:
+    """1 photo, 2 photos."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
