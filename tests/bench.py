@@ -76,7 +76,13 @@ def drop_to_link(folder: Path) -> None:
             shutil.copyfileobj(photo.open("rb"), file)
             file.write(number.to_bytes(1, "big"))  # another content, behind the picture's end
         seconds.append(race.until(link.is_symlink, "the photo is linked"))
-        print(f"  drop to link {seconds[-1]:5.2f} s")
+        reading_s = float(race.log().rsplit(" s)", 1)[0].rsplit("(", 1)[1])
+        print(f"  drop to link {seconds[-1]:5.2f} s, of which reading {reading_s:.1f} s and settling 1 s")
+    race.configure("[]")
+    gone_s = race.until(lambda: not race.links(), "the links are gone")
+    race.configure("[2419]")
+    back_s = race.until(lambda: len(race.links()) == DROPS, "the links are back")
+    print(f"config saved to links gone {gone_s:.2f} s, back {back_s:.2f} s")
     assert race.process is not None
     children = race.status()["workers"]["pids"]
     print(f"drop to link, 2048 pixels, settle time 1 s included: median {median(seconds):.2f} s")

@@ -73,11 +73,11 @@ class Race:
     def log(self) -> str:
         return (self.folder / "service.log").read_text()
 
-    def until(self, is_true: Callable[[], object], what: str, within_s: float = HANG_S) -> float:
+    def until(self, is_true: Callable[[], object], what: str) -> float:
         """Wait until it is true; returns the seconds it took."""
         begun = time.monotonic()
         while not is_true():
-            assert time.monotonic() - begun < within_s, f"not within {within_s:g} s: {what}\n{self.log()[-3000:]}"
+            assert time.monotonic() - begun < HANG_S, f"not within {HANG_S:g} s: {what}\n{self.log()[-3000:]}"
             assert self.process is None or self.process.poll() is None, self.log()[-3000:]
             time.sleep(0.02)
         return time.monotonic() - begun

@@ -17,6 +17,8 @@ from typing import Protocol
 from bibwatch.link.plan import Plan
 from bibwatch.values import FileStamp, Link
 
+IN_THE_WAY = "something that bibwatch did not make is in the way; move it aside"
+
 
 class Records(Protocol):
     """Where it stands written what is ours."""
@@ -51,11 +53,20 @@ class LinkTree:
         self._remove(plan.remove)
         for old, new in plan.replace:
             self._guarded(new, partial(self._replace, old, new))
-        self._records.remember(plan.make)
-        self._records.forget([link.path for link in plan.make if not self._guarded(link, partial(self._make, link))])
+        free = [_expected(link) for link in plan.make if self._is_free(link)]
+        self._records.remember(free)
+        self._records.forget([link.path for link in free if not self._guarded(link, partial(self._make, link))])
         for link in plan.keep:
             self._guarded(link, partial(self._restore, link))
         return Applied(tuple(self._made), tuple(self._removed), dict(self._troubles))
+
+    def _is_free(self, link: Link) -> bool:
+        """Whether nothing stands there yet; what does is a person's, and fine where it is the very link we want."""
+        if not os.path.lexists(link.path):
+            return True
+        if _as_wanted(link) is None:
+            self._troubles[link.path] = IN_THE_WAY
+        return False
 
     def _remove(self, links: Iterable[Link]) -> None:
         gone = [link for link in links if self._guarded(link, partial(self._unlink, link))]
@@ -112,20 +123,13 @@ class LinkTree:
     def _make(self, link: Link) -> None:
         """Make a new entry; never over something that is there."""
         self._make_folder(link.path.parent)
-        if link.mode == "copy":
-            made = self._publish_copy(link)
-        else:
-            try:
-                made = _create(link, link.path)
-            except FileExistsError:
-                if _as_wanted(link) is None:
-                    raise
-                self._records.forget([link.path])  # a person made the very link we want: fine, and theirs
-                return
+        made = self._publish_copy(link) if link.mode == "copy" else _create(link, link.path)
         self._records.remember([made])
         self._made.append(link.path)
 
     def _publish_copy(self, link: Link) -> Link:
+        if os.path.lexists(link.path):  # before a large photo is copied in vain
+            raise FileExistsError(errno.EEXIST, "File exists")
         draft = _draft(link)
         try:
             made = _create(link, draft)
@@ -159,6 +163,11 @@ class LinkTree:
             self._troubles[link.path] = _reason(error)
             return False
         return True
+
+
+def _expected(link: Link) -> Link:
+    """The link as it will be known, as far as that can be told before it is made."""
+    return replace(link, stamp=_stamp(link.photo)) if link.mode == "hardlink" else link
 
 
 def _create(link: Link, at: Path) -> Link:
@@ -227,7 +236,7 @@ def _stamp(path: Path) -> FileStamp | None:
 
 def _reason(error: OSError) -> str:
     if error.errno == errno.EEXIST:
-        return "something that bibwatch did not make is in the way; move it aside"
+        return IN_THE_WAY
     if error.errno == errno.EXDEV:
         return "a hardlink cannot reach another disk; set links.mode to symlink or copy"
     return error.strerror or str(error)

@@ -27,8 +27,8 @@ def read_all(
     order = deque((path, _job(number, path)) for number, path in enumerate(paths))
     batch = _Batch(job for _, job in order if job is not None)
     pool = Pool(partial(engine.build, setup), min(workers, max(1, len(order))), timeout_s)
-    pool.start()
     try:
+        pool.start()
         while order:
             path, job = order[0]
             if job is None or job in batch.outcomes:

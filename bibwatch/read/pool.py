@@ -118,8 +118,8 @@ class Pool:
         answers: list[tuple[Job, Answer]] = []
         for child in list(self._children):
             answers += self._listen(child)
-            self._watch_clock(child)
-            if not child.process.is_alive():
+            # One that was killed counts as ended at once: in a dead share's I/O not even SIGKILL ends it.
+            if self._is_overdue(child) or not child.process.is_alive():
                 answers += self._listen(child)
                 answers += self._bury(child)
         if len(self._children) < self._workers and time.monotonic() >= self._next_start:
@@ -164,18 +164,20 @@ class Pool:
         else:
             child.verdict = message.reason
 
-    def _watch_clock(self, child: _Child) -> None:
-        if child.asks:
-            return  # it waits for us
+    def _is_overdue(self, child: _Child) -> bool:
+        """Whether the child has had its time for its oldest photo, or for loading; then it is killed."""
+        if child.asks and child.fetching == next(iter(child.in_hand)):
+            return False  # it waits for us
         waited = time.monotonic() - child.since
         if not child.loaded and waited > LOAD_TIMEOUT_S:
             child.verdict = f"the engine did not load within {LOAD_TIMEOUT_S:g} s"
         elif child.loaded and child.in_hand and waited > self._timeout_s:
             child.verdict = f"no answer within {self._timeout_s:g} s"
         else:
-            return
+            return False
         child.process.kill()
         child.process.join(END_S)
+        return True
 
     def _bury(self, child: _Child) -> list[tuple[Job, Answer]]:
         """Take a dead child's photos back."""
@@ -202,7 +204,8 @@ class Pool:
                     # Its decoded picture waits in the child, so the next may be fetched once there is room.
                     child.fetching = None
                 child.asks = False
-                child.since = time.monotonic()
+                if child.in_hand[next(iter(child.in_hand))] is job:
+                    child.since = time.monotonic()
                 _send(child, answer)
                 return child
         return None

@@ -14,7 +14,7 @@ from bibwatch.values import Job, shown
 
 RETRY_DELAYS_S = (2.0, 6.0, 20.0)  # after the first, second, and every later try
 OUTAGE_TRIES = 30  # of a photo whose share does not answer: about half an hour
-OUTAGE_DELAY_S = 60.0
+OUTAGE_DELAYS_S = (2.0, 6.0, 20.0, 60.0)
 SETTLING_AGAIN_S = 30.0  # a photo that changed under us is queued anew by the watch room long before
 RATE_WINDOW_S = 60.0
 
@@ -49,6 +49,7 @@ class Turns:
         self._held: Job | None = None  # claimed, and waiting for a child of its own
         self._reading: dict[Job, bytes] = {}  # the turn that reads a content
         self._followers: dict[bytes, list[Job]] = defaultdict(list)  # copies of a content that is being read
+        self._outages: dict[tuple[int, int], int] = {}  # photo id and version -> tries that met a dead share
         self.tally = Tally()
         self.changed_names: set[str] = set()  # file names of photos whose links may have changed
         self.moved_on: list[Job] = []  # photos that are no longer the version that was queued
@@ -73,7 +74,16 @@ class Turns:
 
     def finish_begun(self, grace_s: float) -> None:
         """At the end: let photos in the engine finish, put all others back, and end the children."""
-        deadline = time.monotonic() + grace_s
+        try:
+            self._let_finish(time.monotonic() + grace_s)
+        finally:
+            in_hand = self._pool.stop()
+        followers = [job for jobs in self._followers.values() for job in jobs]
+        held = [self._held] if self._held else []
+        for job in (*in_hand, *followers, *held):
+            self._put_back(job)
+
+    def _let_finish(self, deadline: float) -> None:
         while self._reading and time.monotonic() < deadline:
             for job, answer in self._pool.collect():
                 if isinstance(answer, Hashed):
@@ -82,10 +92,6 @@ class Turns:
                 else:
                     self._take(job, answer)
             time.sleep(0.02)
-        followers = [job for jobs in self._followers.values() for job in jobs]
-        held = [self._held] if self._held else []
-        for job in (*self._pool.stop(), *followers, *held):
-            self._put_back(job)
 
     def _take(self, job: Job, answer: Answer) -> None:
         match answer:
@@ -99,7 +105,7 @@ class Turns:
             case Refused(error=PhotoUnreadable() as error):
                 self._fail(job, str(error))
             case Refused(error=PhotoOutOfReach() as error):
-                self._try_later(job, str(error), tries=OUTAGE_TRIES, delays_s=(*RETRY_DELAYS_S, OUTAGE_DELAY_S))
+                self._wait_out(job, str(error))
             case Refused(error=error):
                 self._try_later(job, str(error))
             case Lost(reason=reason):
@@ -136,19 +142,29 @@ class Turns:
         self._end(job)
         log.info("%s: known content, not read again", shown(job.photo.path))
 
-    def _try_later(
-        self, job: Job, reason: str, tries: int | None = None, delays_s: tuple[float, ...] | None = None
-    ) -> None:
-        delays_s = delays_s or RETRY_DELAYS_S
-        if job.attempts >= (tries or self._attempts):
+    def _wait_out(self, job: Job, reason: str) -> None:
+        """An outage says nothing about the photo: it costs no attempt, but does not go on for ever."""
+        turn = (job.photo_id, job.version)
+        self._outages[turn] = self._outages.get(turn, 0) + 1
+        if self._outages[turn] >= OUTAGE_TRIES:
+            del self._outages[turn]
+            self._fail(job, f"{reason}; given up after {OUTAGE_TRIES} tries")
+            return
+        delay = OUTAGE_DELAYS_S[min(self._outages[turn], len(OUTAGE_DELAYS_S)) - 1]
+        self._put_back(job, in_s=delay)
+        log.warning("%s: %s; next try in %g s", shown(job.photo.path), reason, delay)
+
+    def _try_later(self, job: Job, reason: str) -> None:
+        if job.attempts >= self._attempts:
             self._fail(job, f"{reason}; given up after {job.attempts} tries")
             return
-        delay = delays_s[min(job.attempts, len(delays_s)) - 1]
+        delay = RETRY_DELAYS_S[min(job.attempts, len(RETRY_DELAYS_S)) - 1]
         self._store.queue.wait_again(job, time.time() + delay, error=reason)
         log.warning("%s: %s; next try in %g s", shown(job.photo.path), reason, delay)
 
     def _fail(self, job: Job, reason: str) -> None:
-        self._store.queue.fail(job, reason, time.time())
+        if not self._store.queue.fail(job, reason, time.time()):
+            return  # the photo has a new version, or its content turned out to be known
         self.tally.failed += 1
         self.tally.last_error = f"{shown(job.photo.path)}: {reason}"
         self._end(job)

@@ -102,12 +102,17 @@ class Queue:
         sql = "SELECT 1 FROM jobs WHERE state = 'waiting' AND ready_at <= ? LIMIT 1"
         return self._db.execute(sql, (now,)).fetchone() is not None
 
-    def fail(self, job: Job, error: str, now: float) -> None:
-        """This version cannot be read; what an older version at its path said no longer counts."""
+    def fail(self, job: Job, error: str, now: float) -> bool:
+        """This version cannot be read; what an older version at its path said no longer counts.
+
+        False where the job is no longer this version's, or has ended.
+        """
         row = {"photo_id": job.photo_id, "version": job.version, "error": error, "now": now}
         with writing(self._db):
-            if self._db.execute(_FAIL, row).rowcount:
+            failed = self._db.execute(_FAIL, row).rowcount == 1
+            if failed:
                 self._db.execute("UPDATE photos SET content_id = NULL WHERE id = ?", (job.photo_id,))
+        return failed
 
     def wait_again(self, job: Job, ready_at: float, *, error: str | None = None, refund: bool = False) -> None:
         """Put a claimed job back; `refund` where the attempt says nothing about the photo."""

@@ -51,8 +51,10 @@ class Inbox:
 
     def settled(self, now: float) -> list[Settled]:
         """The photos that came to rest: new or changed ones, and those that are gone."""
-        looks = (self._look(path, now) for path in self._settling.due(now))
-        return [settled for settled in looks if settled is not None and self._counts(settled)]
+        looks = [self._look(path, now) for path in self._settling.due(now)]
+        found = [settled for settled in looks if settled is not None and self._counts(settled)]
+        self._devices.update((s.path.parent, s.stamp.device) for s in found if s.stamp is not None)
+        return found
 
     def next_due(self) -> float | None:
         """When the next quiet period ends."""
@@ -60,24 +62,31 @@ class Inbox:
 
     def _look(self, path: Path, now: float) -> Settled | None:
         try:
-            return self._settling.look(path, stamp_of(path), now)
-        except OSError:
-            # A dead share or a folder without permission says nothing about the photo: look again.
-            self._settling.disturb(path, None, now)
+            stamp = None if self._is_behind_a_link(path) else stamp_of(path)
+        except OSError as error:
+            # A dead share or a folder without permission says nothing about the photo; the next scan looks again.
+            self._settling.drop(path)
+            self.unreadable[path.parent] = error.strerror or str(error)
             return None
+        return self._settling.look(path, stamp, now)
+
+    def _is_behind_a_link(self, path: Path) -> bool:
+        """Whether a sub-folder on the way became a symlink, which no scan follows."""
+        inside = [folder for folder in path.parents if any(folder.is_relative_to(root) for root in self._roots)]
+        return any(folder.is_symlink() for folder in inside if folder not in self._roots)
 
     def _compare(self, listing: Listing, now: float) -> None:
         self.unreadable.pop(listing.folder, None)
         if listing.fault is not None:
             self.unreadable[listing.folder] = listing.fault
-            return
         if listing.photos and listing.device is not None:
             self._devices[listing.folder] = listing.device
         known = self._known.known_in(listing.folder)
         for name, stamp in listing.photos.items():
             if known.get(name) != stamp.version:
                 self._settling.notice(listing.folder / name, stamp, now)
-        self._missing.update((listing.folder / name, None) for name in known.keys() - listing.photos.keys())
+        if listing.fault is None:
+            self._missing.update((listing.folder / name, None) for name in known.keys() - listing.photos.keys())
 
     def _close_walk(self, walked: Walked, now: float) -> None:
         missing = [path for path in self._missing if path.is_relative_to(walked.top)]

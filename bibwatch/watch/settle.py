@@ -46,6 +46,10 @@ class Settling:
         if quiet is None or quiet.stamp != stamp:
             self.disturb(path, stamp, now)
 
+    def drop(self, path: Path) -> None:
+        """Wait for this file no longer."""
+        self._waiting.pop(path, None)
+
     def due(self, now: float) -> list[Path]:
         """The files whose quiet period is over, and which want one more look."""
         late = now - self._settle_s

@@ -76,14 +76,11 @@ class Source:
     def changes(self) -> list[Change]:
         """What came since the last call; never waits."""
         found: list[Change] = []
-        while len(found) < BACKLOG:
-            try:
-                change = self._changes.get_nowait()
-            except queue.Empty:
-                break
-            if isinstance(change, Listing):
-                self._room.release()
-            found.append(change)
+        with suppress(queue.Empty):
+            while len(found) < BACKLOG:
+                found.append(self._changes.get_nowait())
+                if isinstance(found[-1], Listing):
+                    self._room.release()
         return found
 
     def pending(self) -> bool:
@@ -126,15 +123,18 @@ class Source:
             for folder in self._folders:
                 if self._due[folder.path] <= now and not self._stopping:
                     self._due[folder.path] = time.monotonic() + (folder.poll_s or self._rescan_s)
-                    self._arm_all()
+                    # Scans go on whatever becomes of the watches: they are what no photo is lost to.
+                    try:
+                        self._arm_all()
+                    except Exception as error:
+                        self._watches.faults[folder.path] = f"it cannot be watched: {error}; only scans find its photos"
                     self._scan(folder.path, recursive=folder.recursive, whole=True)
             self._stir.wait(max(0.0, min(self._due.values()) - time.monotonic()))
 
     def _arm_all(self) -> None:
         self._watches.renew_if_dead()
-        for folder in self._folders:
-            if folder.poll_s is None:
-                self._watches.arm(folder)
+        for folder in (folder for folder in self._folders if folder.poll_s is None):
+            self._watches.arm(folder)
 
     def _scan_part(self, part: Path) -> None:
         if part in self._due:
@@ -168,21 +168,22 @@ class _Watches(FileSystemEventHandler):
         self._observer: BaseObserver = Observer()
         self._armed: dict[Path, tuple[ObservedWatch, tuple[int, int]]] = {}
         self._overflow = _OverflowListener(source)
+        self._stopped = False
 
     def start(self) -> None:
-        """Begin to deliver events."""
         logging.getLogger(OVERFLOW_LOGGER).addHandler(self._overflow)
         self._observer.start()
 
     def stop(self) -> None:
         """Let go of all watches."""
+        self._stopped = True
         logging.getLogger(OVERFLOW_LOGGER).removeHandler(self._overflow)
         self._end_observer()
 
     def renew_if_dead(self) -> None:
         """Begin anew where watchdog's reading thread has ended, which it does on bookkeeping errors of its own."""
         reader = getattr(self._observer, "_inotify_fd", None)
-        if reader is not None and not reader.is_alive():
+        if reader is not None and not reader.is_alive() and not self._stopped:
             self._end_observer()
             self._observer = Observer()
             self._armed.clear()
@@ -243,8 +244,7 @@ class _OverflowListener(logging.Handler):
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    try:
+    with suppress(OSError):
         status = folder.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+        return status.st_dev, status.st_ino
+    return None

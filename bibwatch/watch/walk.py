@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from bibwatch.watch.names import PhotoNames
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The photos that lie in one folder; `fault` says why it could not be looked into, which is no deletion."""
+    """The photos that lie in one folder; with a `fault`, some could not be seen, which is no deletion."""
 
     folder: Path
     photos: Mapping[str, FileStamp]
@@ -48,24 +48,35 @@ def walk(top: Path, names: PhotoNames, *, recursive: bool) -> Iterator[Listing]:
     pending = [top]
     while pending:
         folder = pending.pop()
-        photos: dict[str, FileStamp] = {}
         try:
             device = folder.stat().st_dev
             with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        if recursive and names.is_watched(entry.name):
-                            pending.append(folder / entry.name)
-                    elif names.is_photo(entry.name):
-                        stamp = stamp_of(folder / entry.name)
-                        if stamp is not None:
-                            photos[entry.name] = stamp
+                listed = list(entries)
         except FileNotFoundError:
             continue
         except OSError as error:
             yield Listing(folder, {}, fault=error.strerror or str(error))
+            continue
+        if recursive:
+            subfolders = [entry.name for entry in listed if entry.is_dir(follow_symlinks=False)]
+            pending += [folder / name for name in subfolders if names.is_watched(name)]
+        photos, fault = _photos_in(folder, [entry.name for entry in listed if names.is_photo(entry.name)])
+        yield Listing(folder, photos, device, fault)
+
+
+def _photos_in(folder: Path, names: Iterable[str]) -> tuple[dict[str, FileStamp], str | None]:
+    """The photos among these names, and what is wrong with one that cannot be looked at."""
+    photos: dict[str, FileStamp] = {}
+    fault = None
+    for name in names:
+        try:
+            stamp = stamp_of(folder / name)
+        except OSError as error:
+            fault = f"{name}: {error.strerror or error}"
         else:
-            yield Listing(folder, photos, device)
+            if stamp is not None:
+                photos[name] = stamp
+    return photos, fault
 
 
 def stamp_of(path: Path) -> FileStamp | None:

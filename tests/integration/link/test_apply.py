@@ -1,5 +1,5 @@
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from bibwatch.link.apply import Applied, LinkTree
 from bibwatch.link.plan import Layout, plan
 from bibwatch.store.links import LinkRecords
 from bibwatch.store.schema import open_database
-from bibwatch.values import LinkMode
+from bibwatch.values import Link, LinkMode
 
 MODES: tuple[LinkMode, ...] = ("symlink", "hardlink", "copy")
 
@@ -214,6 +214,36 @@ def test_a_crash_between_a_replacement_and_its_record_leaves_the_link_ours(
     assert tree.at("7/x.jpg").read_text() == "two!"
     assert tree.want({}).removed == (tree.at("7/x.jpg"),)
     assert tree.entries() == set()
+
+
+def test_a_crash_right_after_a_link_was_made_leaves_it_ours(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    a = tree.photo("a.jpg")
+    real = tree.records.remember
+    calls = []
+
+    def crash_at_the_last(links: Iterable[Link]) -> None:
+        calls.append(1)
+        if len(calls) > (2 if tree.layout.mode == "copy" else 1):
+            raise Crash
+        real(links)
+
+    with monkeypatch.context() as power_cut, pytest.raises(Crash):
+        power_cut.setattr(tree.records, "remember", crash_at_the_last)
+        tree.want({"7/a.jpg": a})
+    tree.want({})
+    assert tree.entries() == set()
+
+
+def test_a_copy_that_a_person_edited_is_not_copied_again_and_again(tmp_path: Path) -> None:
+    tree = Tree(tmp_path, "copy")
+    a = tree.photo("a.jpg")
+    tree.want({"7/a.jpg": a})
+    tree.at("7/a.jpg").write_text("cropped by a person")
+    a.rename(a.with_name("gone"))  # copying would fail with another reason than the one below
+    assert "did not make" in tree.want({"7/a.jpg": a}).troubles[tree.at("7/a.jpg")]
+    tree.want({})
+    assert tree.at("7/a.jpg").read_text() == "cropped by a person"
+    tree.connection.close()
 
 
 def test_a_failed_refresh_does_not_disown_what_stands(tree: Tree) -> None:

@@ -146,6 +146,21 @@ def test_a_photo_that_changed_meanwhile_is_put_back_without_cost(desk: Desk) -> 
     assert job.attempts == 1
 
 
+def test_a_share_that_does_not_answer_costs_no_attempt_but_not_for_ever(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns_module, "OUTAGE_DELAYS_S", (0.05,))
+    monkeypatch.setattr(turns_module, "OUTAGE_TRIES", 5)
+    path = desk.add("a.png", 50)
+    target = path.rename(path.with_name("target.png"))
+    path.symlink_to(target)  # an open that fails with an error of the file system
+    desk.work()
+    [(failed, reason)] = desk.store.queue.failed(5)
+    assert failed == path
+    assert reason.endswith("given up after 5 tries")
+    assert desk.turns.tally.failed == 1
+
+
 def test_stopping_puts_back_what_was_begun_without_cost(desk: Desk) -> None:
     for shade in (1, 2, 3):
         desk.add(f"{shade}.png", 999, shade)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bibwatch.values import FileStamp
+from bibwatch.watch import walk
 from bibwatch.watch.inbox import Inbox
 from bibwatch.watch.names import PhotoNames, WatchedFolder
 from bibwatch.watch.source import Source
@@ -233,6 +234,40 @@ def test_a_file_that_cannot_be_looked_at_is_not_gone(watcher: Watcher, monkeypat
     watcher.source.rescan()
     watcher.quiet()
     assert watcher.names() == ["a.jpg"]
+
+
+def test_one_photo_that_cannot_be_looked_at_hides_no_other(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (root / name).write_text(name)
+    real = walk.stamp_of
+
+    def dying_card(path: Path) -> FileStamp | None:
+        if path.name == "b.jpg":
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path)
+
+    monkeypatch.setattr("bibwatch.watch.walk.stamp_of", dying_card)
+    watcher = Watcher(root)
+    watcher.quiet()
+    watcher.source.stop()
+    assert watcher.names() == ["a.jpg", "c.jpg"]
+    assert "b.jpg" in watcher.inbox.unreadable[root]
+
+
+def test_a_sub_folder_that_became_a_link_elsewhere_is_out_of_sight(watcher: Watcher, tmp_path: Path) -> None:
+    (watcher.root / "day1").mkdir()
+    (watcher.root / "day1" / "a.jpg").write_text("a")
+    (watcher.root / "b.jpg").write_text("b")
+    watcher.quiet()
+    (watcher.root / "day1").rename(tmp_path / "day1")
+    (watcher.root / "day1").symlink_to(tmp_path / "day1")
+    watcher.source.rescan()
+    watcher.quiet()
+    settled = len(watcher.settled)
+    watcher.source.rescan()
+    watcher.quiet()
+    assert watcher.names() == ["b.jpg"]
+    assert len(watcher.settled) == settled
 
 
 def test_an_unmounted_card_is_not_a_deletion_even_for_a_photo_in_work(tmp_path: Path) -> None:
