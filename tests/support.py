@@ -68,7 +68,9 @@ class Race:
         return json.loads(self.command("status", "--json").stdout or "{}")  # type: ignore[no-any-return]
 
     def links(self) -> set[str]:
-        return {str(path.relative_to(self.bibs)) for path in self.bibs.glob("*/*")}
+        """The entries in the bib folders, while they may come and go."""
+        found = os.walk(self.bibs)
+        return {str(Path(folder, name).relative_to(self.bibs)) for folder, _, names in found for name in names}
 
     def log(self) -> str:
         return (self.folder / "service.log").read_text()

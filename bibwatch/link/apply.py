@@ -17,6 +17,7 @@ from typing import Protocol
 from bibwatch.link.plan import Plan
 from bibwatch.values import FileStamp, Link
 
+DRAFT = ".bibwatch~"  # how the names of entries begin that are not finished yet
 IN_THE_WAY = "something that bibwatch did not make is in the way; move it aside"
 
 
@@ -53,20 +54,26 @@ class LinkTree:
         self._remove(plan.remove)
         for old, new in plan.replace:
             self._guarded(new, partial(self._replace, old, new))
-        free = [_expected(link) for link in plan.make if self._is_free(link)]
+        free = [readied for link in plan.make if (readied := self._readied(link)) is not None]
         self._records.remember(free)
         self._records.forget([link.path for link in free if not self._guarded(link, partial(self._make, link))])
         for link in plan.keep:
             self._guarded(link, partial(self._restore, link))
         return Applied(tuple(self._made), tuple(self._removed), dict(self._troubles))
 
-    def _is_free(self, link: Link) -> bool:
-        """Whether nothing stands there yet; what does is a person's, and fine where it is the very link we want."""
-        if not os.path.lexists(link.path):
-            return True
-        if _as_wanted(link) is None:
-            self._troubles[link.path] = IN_THE_WAY
-        return False
+    def _readied(self, link: Link) -> Link | None:
+        """The link as it can be recorded ahead; None where something stands in its place, or the disk refuses.
+
+        What stands there is a person's, and fine where it is the very link we want.
+        """
+        try:
+            if not os.path.lexists(link.path):
+                return _expected(link)
+            if _as_wanted(link) is None:
+                self._troubles[link.path] = IN_THE_WAY
+        except OSError as error:
+            self._troubles[link.path] = _reason(error)
+        return None
 
     def _remove(self, links: Iterable[Link]) -> None:
         gone = [link for link in links if self._guarded(link, partial(self._unlink, link))]
@@ -84,6 +91,8 @@ class LinkTree:
         if not self._records.owns_folder(folder):
             return
         try:
+            for draft in folder.glob(f"{DRAFT}*"):  # what a crash left
+                draft.unlink()
             folder.rmdir()
         except FileNotFoundError:
             pass
@@ -114,18 +123,14 @@ class LinkTree:
 
     def _take_back(self, link: Link) -> None:
         """Make an entry whose record we hold; a crash may have left it finished but for the record."""
-        finished = _as_wanted(link)
-        if finished is None:
-            self._make(link)
-        else:
-            self._records.remember([finished])
+        self._records.remember([_as_wanted(link) or self._make(link)])
 
-    def _make(self, link: Link) -> None:
-        """Make a new entry; never over something that is there."""
+    def _make(self, link: Link) -> Link:
+        """Make a new entry, never over something that is there; returns it as it will be known."""
         self._make_folder(link.path.parent)
         made = self._publish_copy(link) if link.mode == "copy" else _create(link, link.path)
-        self._records.remember([made])
         self._made.append(link.path)
+        return made
 
     def _publish_copy(self, link: Link) -> Link:
         if os.path.lexists(link.path):  # before a large photo is copied in vain
@@ -155,7 +160,7 @@ class LinkTree:
             self._records.remember_folder(folder)
         folder.mkdir()
 
-    def _guarded(self, link: Link, act: Callable[[], None]) -> bool:
+    def _guarded(self, link: Link, act: Callable[[], object]) -> bool:
         """Do it; where the disk refuses, note the trouble and return False."""
         try:
             act()
@@ -190,7 +195,7 @@ def _create(link: Link, at: Path) -> Link:
 def _draft(link: Link) -> Path:
     """A free path beside the link, under a name that is ours by its form; what a crash left there goes."""
     mark = hashlib.sha256(os.fsencode(link.path.name)).hexdigest()[:16]
-    draft = link.path.with_name(f".bibwatch~{mark}")
+    draft = link.path.with_name(f"{DRAFT}{mark}")
     draft.unlink(missing_ok=True)
     return draft
 

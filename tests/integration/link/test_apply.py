@@ -1,5 +1,5 @@
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from bibwatch.link.apply import Applied, LinkTree
 from bibwatch.link.plan import Layout, plan
 from bibwatch.store.links import LinkRecords
 from bibwatch.store.schema import open_database
-from bibwatch.values import Link, LinkMode
+from bibwatch.values import LinkMode
 
 MODES: tuple[LinkMode, ...] = ("symlink", "hardlink", "copy")
 
@@ -218,19 +218,18 @@ def test_a_crash_between_a_replacement_and_its_record_leaves_the_link_ours(
 
 def test_a_crash_right_after_a_link_was_made_leaves_it_ours(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     a = tree.photo("a.jpg")
-    real = tree.records.remember
-    calls = []
+    draft_of_another = tree.at("7/.bibwatch~0123456789abcdef")
 
-    def crash_at_the_last(links: Iterable[Link]) -> None:
-        calls.append(1)
-        if len(calls) > (2 if tree.layout.mode == "copy" else 1):
-            raise Crash
-        real(links)
+    def crash(tree: LinkTree, links: object) -> None:
+        raise Crash
 
     with monkeypatch.context() as power_cut, pytest.raises(Crash):
-        power_cut.setattr(tree.records, "remember", crash_at_the_last)
+        power_cut.setattr(LinkTree, "_remove", lambda tree, links: None)
+        power_cut.setattr(tree.records, "forget", crash.__get__(tree))
         tree.want({"7/a.jpg": a})
+    draft_of_another.write_text("half a copy")
     tree.want({})
+    assert not tree.at("7").exists()
     assert tree.entries() == set()
 
 
