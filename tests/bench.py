@@ -24,7 +24,12 @@ DROPS = 7
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bibwatch-bench-") as folder:
         around_the_engine(Path(folder))
-        drop_to_link(Path(folder) / "race")
+        race = Race(Path(folder) / "race")
+        try:
+            drop_to_link(race)
+        finally:
+            if race.process is not None:
+                race.kill()
     if SHARED.is_dir():
         print(f"\n{SHARED / 'photos'}:")
         with tempfile.TemporaryDirectory(prefix="bibwatch-bench-") as folder:
@@ -63,12 +68,11 @@ def timed(name: str, act: Callable[[], object]) -> None:
     print(f"  {name:32} {seconds:6.2f} s  {seconds / PHOTOS * 1000:6.2f} ms a photo")
 
 
-def drop_to_link(folder: Path) -> None:
-    race = Race(folder)
+def drop_to_link(race: Race) -> None:
     begun = time.monotonic()
     race.start()
     print(f"service ready to read after {time.monotonic() - begun:.1f} s")
-    photo = draw_photo(folder / "drawn.jpg", "2419", "3071", size=(2048, 1365))
+    photo = draw_photo(race.folder / "drawn.jpg", "2419", "3071", size=(2048, 1365))
     seconds = []
     for number in range(DROPS):
         link = race.bibs / "2419" / f"{number}.jpg"
