@@ -57,12 +57,15 @@ def scan(config_path: Path, json_wanted: bool) -> None:
     Example:  bibwatch scan
     Exit:     0, or 1 if any photo failed.
     """
+    from bibwatch.service.life import Service
     from bibwatch.service.scan import Scan
     from bibwatch.show import follow
 
     config = load_config(config_path)
     _log_to_handler(logging.CRITICAL)  # the progress and the list of failures tell the same
-    with Scan(config) as pass_:
+    service = Service(config)
+    pass_ = Scan(service)
+    with service:
         follow(pass_.progress())
         summary, failures, troubles = pass_.summary(), pass_.failures(), pass_.troubles()
     for trouble in troubles:
@@ -96,8 +99,7 @@ def read(
     Exit:     0, or 1 if any photo failed.
     """
     from bibwatch.read.batch import read_all
-    from bibwatch.read.pool import workers_for
-    from bibwatch.service.setup import engine_setup
+    from bibwatch.service.setup import engine_setup, workers_for
     from bibwatch.show import outcome_as_json, outcome_as_text
 
     config = with_reader(_config_or_defaults(config_path), engine, device)
@@ -152,10 +154,11 @@ def link(config_path: Path, dry_run: bool, json_wanted: bool) -> None:
     Example:  bibwatch link --dry-run
     """
     from bibwatch.service.linking import relink_once
+    from bibwatch.show import applied_as_json
 
     outcome = relink_once(load_config(config_path, need_folders=False), dry_run=dry_run)
     if json_wanted:
-        click.echo(json.dumps(outcome.as_json()))
+        click.echo(applied_as_json(outcome))
         return
     for path in outcome.made:
         click.echo(f"{'would link' if dry_run else 'linked'} {shown(path)}")

@@ -109,8 +109,9 @@ def _deliver(console: Console, folder: Path, images: Sequence[Image.Image], proc
         read = bars.add_task("photos read ", total=len(images))
 
         def all_read() -> bool:
-            bars.update(read, completed=_done(folder))
-            return _done(folder) >= len(images)
+            done = _done(folder)
+            bars.update(read, completed=done)
+            return done >= len(images)
 
         for number, image in enumerate(images, start=1):
             image.save(folder / "incoming" / f"IMG_{number:04}.JPG", quality=92)

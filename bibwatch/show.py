@@ -14,6 +14,7 @@ from bibwatch.match.decide import read_bibs
 from bibwatch.values import shown
 
 if TYPE_CHECKING:  # `status` answers in half a second because it imports none of this
+    from bibwatch.link.apply import Applied
     from bibwatch.read.batch import Outcome
     from bibwatch.read.child import Read
     from bibwatch.service.scan import Progress
@@ -44,6 +45,17 @@ def outcome_as_text(path: Path, outcome: Outcome, min_score: float) -> str:
         return f"{shown(path)}: failed: {outcome}"
     bibs = ", ".join(f"{bib['bib']} ({bib['score']:.2f})" for bib in _bibs(outcome, min_score))
     return f"{shown(path)}: {bibs or 'no bib'}"
+
+
+def applied_as_json(applied: Applied) -> str:
+    """One JSON object: what changed in the link tree."""
+    plain = {
+        "made": [str(path) for path in applied.made],
+        "removed": [str(path) for path in applied.removed],
+        "kept": applied.kept,
+        "troubles": {str(path): reason for path, reason in applied.troubles.items()},
+    }
+    return json.dumps(plain)
 
 
 def status_as_text(status: Status) -> str:

@@ -35,8 +35,9 @@ class Records(Protocol):
 class Applied:
     """What came of a plan. Each trouble is an entry that could not be as wanted, with its reason."""
 
-    made: tuple[Path, ...]
+    made: tuple[Path, ...]  # new, replaced, or made again
     removed: tuple[Path, ...]
+    kept: int  # links that were wanted and ours before
     troubles: dict[Path, str]
 
 
@@ -59,7 +60,7 @@ class LinkTree:
         self._records.forget([link.path for link in free if not self._guarded(link, partial(self._make, link))])
         for link in plan.keep:
             self._guarded(link, partial(self._restore, link))
-        return Applied(tuple(self._made), tuple(self._removed), dict(self._troubles))
+        return Applied(tuple(self._made), tuple(self._removed), len(plan.keep), dict(self._troubles))
 
     def _readied(self, link: Link) -> Link | None:
         """The link as it can be recorded ahead; None where something stands in its place, or the disk refuses.

@@ -104,14 +104,17 @@ class Pool:
 
     def go(self, job: Job) -> None:
         """Let the child that hashed this photo read it."""
-        self._reply(job, Go())
+        child = self._asking_about(job)
+        if child is not None:
+            _reply(child, Go())
+            child.fetching = None  # its decoded picture waits in the child, so the next may be fetched
 
     def drop(self, job: Job) -> None:
         """Let the child that hashed this photo forget it."""
-        child = self._reply(job, Drop())
-        if child is not None:
-            ticket = next(ticket for ticket, held in child.in_hand.items() if held is job)
-            self._hand_back(child, ticket)
+        child = self._asking_about(job)
+        if child is not None and child.fetching is not None:
+            _reply(child, Drop())
+            self._hand_back(child, child.fetching)
 
     def collect(self) -> list[tuple[Job, Answer]]:
         """What the children have said since last time; kills those that hang and replaces those that ended."""
@@ -166,7 +169,7 @@ class Pool:
 
     def _is_overdue(self, child: _Child) -> bool:
         """Whether the child has had its time for its oldest photo, or for loading; then it is killed."""
-        if child.asks and child.fetching == next(iter(child.in_hand)):
+        if child.asks and child.fetching == _oldest(child):
             return False  # it waits for us
         waited = time.monotonic() - child.since
         if not child.loaded and waited > LOAD_TIMEOUT_S:
@@ -197,31 +200,17 @@ class Pool:
         if verdict is not None or self._failures >= ACCIDENTS:
             self.fault = verdict or otherwise
 
-    def _reply(self, job: Job, answer: Go | Drop) -> _Child | None:
-        for child in self._children:
-            if child.fetching is not None and child.in_hand[child.fetching] is job:
-                if isinstance(answer, Go):
-                    # Its decoded picture waits in the child, so the next may be fetched once there is room.
-                    child.fetching = None
-                child.asks = False
-                if child.in_hand[next(iter(child.in_hand))] is job:
-                    child.since = time.monotonic()
-                _send(child, answer)
-                return child
-        return None
+    def _asking_about(self, job: Job) -> _Child | None:
+        """The child that waits to hear about this photo; None where it has died meanwhile."""
+        return next((child for child in self._children if child.in_hand.get(child.fetching or 0) is job), None)
 
     def _hand_back(self, child: _Child, ticket: int) -> Job:
         if child.fetching == ticket:
             child.fetching = None
-        if ticket == next(iter(child.in_hand)):
+        if ticket == _oldest(child):
             child.since = time.monotonic()
         child.alone = False
         return child.in_hand.pop(ticket)
-
-
-def workers_for(wish: int | None) -> int:
-    """How many children to start: the wish, or one a core that this process may use."""
-    return wish or len(os.sched_getaffinity(0))
 
 
 def _start(build: BuildEngine) -> _Child:
@@ -235,6 +224,18 @@ def _start(build: BuildEngine) -> _Child:
 
 def _takes_more(child: _Child) -> bool:
     return child.loaded and not child.alone and child.fetching is None and len(child.in_hand) < HOLDS
+
+
+def _oldest(child: _Child) -> int:
+    """The ticket of the photo that the child's time runs for."""
+    return next(iter(child.in_hand))
+
+
+def _reply(child: _Child, answer: Go | Drop) -> None:
+    child.asks = False
+    if child.fetching == _oldest(child):
+        child.since = time.monotonic()
+    _send(child, answer)
 
 
 def _send(child: _Child, message: object) -> None:

@@ -15,9 +15,9 @@ from bibwatch.config import Config, ConfigFile, ReaderConfig, load_config
 from bibwatch.errors import BibwatchError, CouldNotStart
 from bibwatch.link.apply import Applied
 from bibwatch.read import engine
-from bibwatch.read.pool import Pool, workers_for
+from bibwatch.read.pool import Pool
 from bibwatch.service.linking import Linking
-from bibwatch.service.setup import Watching, engine_setup
+from bibwatch.service.setup import Watching, engine_setup, workers_for
 from bibwatch.service.turns import Tally, Turns
 from bibwatch.service.waker import Waker
 from bibwatch.store.lock import ServiceLock

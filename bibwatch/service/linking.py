@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from bibwatch.config import Config
 from bibwatch.link.apply import Applied, LinkTree
@@ -52,26 +51,7 @@ class Linking:
         return applied
 
 
-@dataclass(frozen=True, slots=True)
-class Relinked:
-    """What `link` did, or would do."""
-
-    made: tuple[Path, ...]  # new, or replaced
-    removed: tuple[Path, ...]
-    kept: int
-    troubles: dict[Path, str]
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "made": [str(path) for path in self.made],
-            "removed": [str(path) for path in self.removed],
-            "kept": self.kept,
-            "troubles": {str(path): reason for path, reason in self.troubles.items()},
-        }
-
-
-def relink_once(config: Config, *, dry_run: bool) -> Relinked:
+def relink_once(config: Config, *, dry_run: bool) -> Applied:
     """Bring the link tree in line with the database, or say what that would do.
 
     Raises:
@@ -79,20 +59,18 @@ def relink_once(config: Config, *, dry_run: bool) -> Relinked:
         DatabaseMissing: nothing was ever scanned with this config.
     """
     fingerprint = engine.fingerprint(engine_setup(config))
-    with closing(Store.open_read_only(config.database)) as store:
-        todo = Linking(store, fingerprint, config).plan()
-    made = (*(link.path for link in todo.make), *(new.path for _, new in todo.replace))
-    would = Relinked(made, tuple(link.path for link in todo.remove), len(todo.keep), {})
-    if dry_run:
-        return would
+    with closing(Store.open_read_only(config.database)) as store:  # a database that is not there is not made here
+        if dry_run:
+            todo = Linking(store, fingerprint, config).plan()
+            made = (*(link.path for link in todo.make), *(new.path for _, new in todo.replace))
+            return Applied(made, tuple(link.path for link in todo.remove), len(todo.keep), {})
     lock = ServiceLock(config.database)
     lock.take()
     try:
         with closing(Store.open(config.database)) as store:
-            applied = Linking(store, fingerprint, config).apply()
+            return Linking(store, fingerprint, config).apply()
     finally:
         lock.release()
-    return Relinked(applied.made, applied.removed, would.kept, applied.troubles)
 
 
 def photos_of(config: Config, bib: str, max_distance: float) -> list[Path]:

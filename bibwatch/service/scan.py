@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
 
-from bibwatch.config import Config
 from bibwatch.errors import EngineUnavailable
 from bibwatch.service.life import Service
 from bibwatch.values import shown
@@ -35,20 +33,11 @@ class Summary:
 
 
 class Scan:
-    """A service that lives for one pass; a context manager, so that it ends well however it ends."""
+    """A service, followed from before its start until it has nothing left to do."""
 
-    def __init__(self, config: Config) -> None:
-        self._service = Service(config)
+    def __init__(self, service: Service) -> None:
+        self._service = service
         self._started = time.monotonic()
-
-    def __enter__(self) -> Scan:
-        self._service.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._service.__exit__(kind, error, trace)
 
     def progress(self) -> Iterator[Progress]:
         """Work until every photo has come to its end, and say after each step how far it is.

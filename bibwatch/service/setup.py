@@ -1,5 +1,6 @@
 """The config in the rooms' own words: they never see it as a whole."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,11 @@ class Watching:
 def engine_setup(config: Config) -> EngineSetup:
     """The engine the config asks for; the config's checks leave only what this version has."""
     return EngineSetup("ppocr", "cpu")
+
+
+def workers_for(wish: int | None) -> int:
+    """How many children to start: the wish, or one a core that this process may use."""
+    return wish or len(os.sched_getaffinity(0))
 
 
 def rules(config: Config) -> Rules:

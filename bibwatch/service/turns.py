@@ -147,7 +147,6 @@ class Turns:
         turn = (job.photo_id, job.version)
         self._outages[turn] = self._outages.get(turn, 0) + 1
         if self._outages[turn] >= OUTAGE_TRIES:
-            del self._outages[turn]
             self._fail(job, f"{reason}; given up after {OUTAGE_TRIES} tries")
             return
         delay = OUTAGE_DELAYS_S[min(self._outages[turn], len(OUTAGE_DELAYS_S)) - 1]
@@ -174,6 +173,7 @@ class Turns:
         self._store.queue.wait_again(job, time.time() + in_s, refund=True)
 
     def _end(self, job: Job) -> None:
+        self._outages.pop((job.photo_id, job.version), None)
         self.tally.recent.append(time.monotonic())
         self.changed_names.add(job.photo.path.name)
 

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "draw": SHARED_WORDS,
     "systemd": SHARED_WORDS,
     "options": SHARED_WORDS,
-    "show": SHARED_WORDS | {"match", "read", "service"},
+    "show": SHARED_WORDS | {"link", "match", "read", "service"},
     "demo": SHARED_WORDS | {"config", "draw", "service"},
     "service": SHARED_WORDS | {"config", "watch", "store", "read", "match", "link", "systemd"},
 }
