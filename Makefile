@@ -5,14 +5,18 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --no-input -c constraints.txt
 SETUP := pyproject.toml constraints.txt
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-long lint bench clean
 
 demo: .venv/core
 	@$(BIN)/bibwatch demo
 
 test: .venv/full
-	@echo "== Testing (about four minutes)"
-	@$(BIN)/python -m pytest
+	@echo "== Testing (about six minutes)"
+	@$(BIN)/python -m pytest -m "not long"
+
+test-long: .venv/full
+	@echo "== Testing what takes long: every shared photo, a training (about six minutes)"
+	@$(BIN)/python -m pytest -m long
 
 lint: .venv/lint
 	@echo "== Checking style, borders and types"
@@ -38,8 +42,8 @@ clean:
 	@touch $@
 
 .venv/full: .venv/core
-	@echo "== Adding the test tools and the dossard engine's extra: torch, torchvision, easyocr (some minutes, 6 GB)"
-	@$(PIP) -e '.[test,dossard]'
+	@echo "== Adding the test tools and the extras dossard and train: torch, torchvision, easyocr, ... (some minutes, 6 GB)"
+	@$(PIP) -e '.[test,dossard,train]'
 	@if pkg-config --exists libsystemd 2>/dev/null; then \
 		echo "== Adding systemd-python"; \
 		$(PIP) -e '.[systemd]' || echo "== Left out: systemd-python, because it does not build here"; \

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from bibwatch.values import Box
+
 OVERSAMPLE = 2
 SKIES = ((168, 201, 229), (206, 214, 222), (244, 214, 178), (142, 178, 214))
 FIELDS = ((96, 134, 74), (122, 140, 86), (84, 118, 92), (146, 138, 96))
@@ -43,6 +45,16 @@ def draw_scene(runners: Sequence[Runner], size: tuple[int, int], seed: int) -> I
     return shrunk.filter(ImageFilter.GaussianBlur(0.4))
 
 
+def bib_box(runner: Runner, size: tuple[int, int]) -> Box:
+    """Where the whole card of a runner's bib lies in a scene of `size` (width, height) pixels, clipped to it."""
+    (x, y), wide, high = _card(runner, *size)
+    slant = math.radians(abs(runner.tilt))
+    across = (wide * math.cos(slant) + high * math.sin(slant)) / 2
+    down = (wide * math.sin(slant) + high * math.cos(slant)) / 2
+    left, top = max(0, math.floor(x - across)), max(0, math.floor(y - down))
+    return Box(left, top, min(size[0], math.ceil(x + across)), min(size[1], math.ceil(y + down)))
+
+
 def draw_event(
     bibs: Sequence[str], photos: int, size: tuple[int, int], seed: int
 ) -> list[tuple[Image.Image, list[Runner]]]:
@@ -64,6 +76,13 @@ def _placed(bib: str, place: int, count: int, chance: random.Random) -> Runner:
     tilt = chance.choice((0, 0, chance.uniform(-12, 12)))
     hidden = 0.3 if chance.random() < 0.12 else 0.0
     return Runner(bib, centre, chance.uniform(0.62, 0.82), tilt, hidden)
+
+
+def _card(runner: Runner, width: float, height: float) -> tuple[tuple[float, float], float, float]:
+    """Centre, width and height of a runner's card before it is turned, in a picture of these pixels."""
+    tall = runner.height * height
+    shoulder = height * (0.72 + runner.height * 0.3) - tall * 0.8
+    return (runner.centre * width, shoulder + tall * 0.2), tall * 0.21, tall * 0.21 * 0.78
 
 
 def _landscape(width: int, height: int, chance: random.Random) -> Image.Image:
@@ -105,7 +124,7 @@ def _draw_runner(picture: Image.Image, runner: Runner) -> None:
     pen.pieslice(
         (x - tall * 0.068, head - tall * 0.01, x + tall * 0.068, head + tall * 0.12), 180, 360, fill=(54, 40, 32)
     )
-    _draw_bib(picture, runner, (x, shoulder + tall * 0.2), tall * 0.21, chance)
+    _draw_bib(picture, runner, chance)
     for side in (-1, 1):
         # A hidden bib lies behind the arm that swings across it.
         across = runner.hidden > 0 and side == 1
@@ -126,11 +145,10 @@ def _limb(pen: ImageDraw.ImageDraw, points: Sequence[tuple[float, float]], colou
         pen.ellipse((x - thick / 2, y - thick / 2, x + thick / 2, y + thick / 2), fill=colour)
 
 
-def _draw_bib(
-    picture: Image.Image, runner: Runner, centre: tuple[float, float], wide: float, chance: random.Random
-) -> None:
+def _draw_bib(picture: Image.Image, runner: Runner, chance: random.Random) -> None:
     """A white card with a coloured band, the number below it, turned by the runner's tilt."""
-    width, height = round(wide), round(wide * 0.78)
+    centre, wide, high = _card(runner, *picture.size)
+    width, height = round(wide), round(high)
     card = Image.new("RGBA", (width, height), (250, 250, 247, 255))
     pen = ImageDraw.Draw(card)
     pen.rectangle((0, 0, width, height * 0.22), fill=chance.choice(BAND_COLOURS))

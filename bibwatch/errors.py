@@ -15,6 +15,14 @@ class ConfigError(BibwatchError):
         super().__init__("\n".join(self.problems))
 
 
+class ExtraMissing(BibwatchError):
+    """Packages that only some commands need are not installed."""
+
+
+class TrainingError(BibwatchError):
+    """A network cannot be trained on what was given."""
+
+
 class CouldNotStart(BibwatchError):
     """The service cannot start although its config is valid: another one runs, or the database cannot be opened."""
 
@@ -29,6 +37,10 @@ class DatabaseUnreadable(BibwatchError):
 
 class EngineUnavailable(BibwatchError):
     """The engine cannot be built here: a model file, a package or a device is missing."""
+
+
+class EngineBroken(BibwatchError):
+    """The engine can read nothing more in this process, as after an error of the GPU; a new process can."""
 
 
 class PhotoError(BibwatchError):

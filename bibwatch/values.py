@@ -68,6 +68,7 @@ class Reading:
     box: Box  # pixels of the upright photo
     detection_score: float  # 0..1, of the box
     engine: str  # name and fingerprint of models and settings
+    square_box: Box | None = None  # pixels of the padded square, where the engine saw the photo as one
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ class ReadPhoto:
     """A photo whose content was read: where it lies, and all that is known about its bibs."""
 
     path: Path
+    width: int  # pixels of the upright photo
+    height: int
     readings: tuple[Reading, ...]
     corrections: tuple[Correction, ...]  # oldest first
 

@@ -2,11 +2,12 @@
 
 import os
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bibwatch.errors import EngineUnavailable
-from bibwatch.read.engine import EngineSetup
+from bibwatch.errors import EngineBroken, EngineUnavailable
 from bibwatch.values import Box, Reading
 
 if TYPE_CHECKING:
@@ -18,7 +19,14 @@ NAME = "scripted:1"
 class Scripted:
     """Reads the picture's width as its bib; does something else for the widths that a test gives a meaning."""
 
-    def read(self, image: "Image") -> tuple[Reading, ...]:
+    name = NAME
+    device = "here"
+    batch = 1
+
+    def read(self, images: "Sequence[Image]") -> list[tuple[Reading, ...]]:
+        return [self._read(image) for image in images]
+
+    def _read(self, image: "Image") -> tuple[Reading, ...]:
         height, width = image.shape[:2]
         if width == 666:
             os.abort()
@@ -26,6 +34,8 @@ class Scripted:
             time.sleep(600)
         if width == 500:
             raise ValueError("no such tensor")
+        if width == 777:
+            raise EngineBroken("the GPU failed: CUDA error: unspecified launch failure")
         return (Reading(str(width), 1.0, Box(0, 0, width, height), 1.0, NAME),)
 
 
@@ -33,8 +43,21 @@ def scripted() -> Scripted:
     return Scripted()
 
 
-def build(setup: EngineSetup) -> Scripted:
-    return Scripted()
+class Batched(Scripted):
+    """Takes four photos at a time, and says in each reading's score how many it got."""
+
+    batch = 4
+
+    def read(self, images: "Sequence[Image]") -> list[tuple[Reading, ...]]:
+        time.sleep(0.3)
+        return [
+            tuple(replace(reading, score=len(images) / self.batch) for reading in photo)
+            for photo in super().read(images)
+        ]
+
+
+def batched() -> Batched:
+    return Batched()
 
 
 def missing() -> Scripted:
@@ -47,6 +70,6 @@ class CountingFile(Scripted):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def read(self, image: "Image") -> tuple[Reading, ...]:
+    def read(self, images: "Sequence[Image]") -> list[tuple[Reading, ...]]:
         (self._folder / f"{time.monotonic_ns()}-{os.getpid()}").touch()
-        return super().read(image)
+        return super().read(images)

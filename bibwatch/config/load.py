@@ -4,14 +4,17 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from bibwatch.config.document import Document, Place, key_of
-from bibwatch.config.model import Config, ReaderConfig, WatchConfig
+from bibwatch.config.model import Config, DossardConfig, ReaderConfig, WatchConfig
 from bibwatch.errors import ConfigError
+
+DOSSARD_PACKAGES = ("torch", "torchvision", "easyocr")  # what the extra `dossard` installs
 
 
 def load_config(path: Path, *, running: Config | None = None, need_folders: bool = True) -> Config:
@@ -41,7 +44,7 @@ def with_reader(config: Config, engine: str | None, device: str | None) -> Confi
     """The config with another engine or device, as the command line may ask for.
 
     Raises:
-        ConfigError: there is no such thing, or not in this version.
+        ConfigError: there is no such thing, or not here.
     """
     given = {key: value for key, value in (("engine", engine), ("device", device)) if value is not None}
     try:
@@ -51,7 +54,7 @@ def with_reader(config: Config, engine: str | None, device: str | None) -> Confi
             f"{key_of(('reader', *fault['loc']))}: {_explain(fault)}" for fault in error.errors()
         ) from error
     config = config.model_copy(update={"reader": reader})
-    problems = [f"{key_of(place)}: {text}" for place, text in _not_in_this_version(config)]
+    problems = [f"{key_of(place)}: {text}" for place, text in _reader_faults(config.reader)]
     if problems:
         raise ConfigError(problems)
     return config
@@ -128,9 +131,15 @@ def _did_you_mean(place: Place) -> str:
 def _absolute(config: Config, base: Path) -> Config:
     """The config with every path absolute, `~` expanded and `..` resolved."""
 
+    def with_paths(section: DossardConfig) -> DossardConfig:
+        paths = {"weights": section.weights, "easyocr_models": section.easyocr_models}
+        return section.model_copy(update={key: _whole(base, path) for key, path in paths.items() if path})
+
+    reader = config.reader.model_copy(update={"dossard": with_paths(config.reader.dossard)})
     watch = tuple(folder.model_copy(update={"path": _whole(base, folder.path)}) for folder in config.watch)
     links = config.links.model_copy(update={"root": _whole(base, config.links.root)})
-    return config.model_copy(update={"watch": watch, "links": links, "database": _whole(base, config.database)})
+    database = _whole(base, config.database)
+    return config.model_copy(update={"watch": watch, "reader": reader, "links": links, "database": database})
 
 
 def _whole(base: Path, path: Path) -> Path:
@@ -156,7 +165,9 @@ def _faults(config: Config, running: Config | None, need_folders: bool) -> Itera
         yield ("links", "root"), f"{config.links.root}: not a folder"
     if running is not None and config.database != running.database:
         yield ("database",), f"a running service keeps its database {running.database}; restart it to change that"
-    yield from _not_in_this_version(config)
+    yield from _reader_faults(config.reader)
+    if config.start_list is not None:
+        yield ("start_list",), "this version reads no start list yet; leave it null"
 
 
 def _folder_fault(path: Path) -> str | None:
@@ -177,11 +188,17 @@ def _overlaps(folder: WatchConfig, others: Iterable[WatchConfig]) -> Iterator[st
             yield f"{folder.path}: {other.path} inside it is watched already"
 
 
-def _not_in_this_version(config: Config) -> Iterator[tuple[Place, str]]:
-    reader = config.reader
-    if reader.engine == "dossard" or (reader.engine == "auto" and reader.dossard.weights is not None):
-        yield ("reader", "engine"), "this version has no engine dossard yet; leave the weights out, or use ppocr"
-    if reader.device.startswith("cuda"):
-        yield ("reader", "device"), "engine ppocr runs on the cpu in this version; use auto or cpu"
-    if config.start_list is not None:
-        yield ("start_list",), "this version reads no start list yet; leave it null"
+def _reader_faults(reader: ReaderConfig) -> Iterator[tuple[Place, str]]:
+    if not reader.uses_dossard:
+        if reader.device.startswith("cuda"):
+            yield ("reader", "device"), "engine ppocr runs on the cpu in this version; use auto or cpu"
+        return
+    missing = [package for package in DOSSARD_PACKAGES if find_spec(package) is None]
+    if missing:
+        text = f"engine dossard needs {', '.join(missing)}, not installed here: pip install 'bibwatch[dossard]'"
+        yield ("reader", "engine"), text
+    weights, place = reader.dossard.weights, ("reader", "dossard", "weights")
+    if weights is None:
+        yield place, "engine dossard needs the file with your fine-tuned weights (.pt)"
+    elif not weights.is_file():
+        yield place, f"{weights}: no such file"

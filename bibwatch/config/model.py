@@ -56,6 +56,7 @@ class DossardConfig(Section):
     image_size: Annotated[int, Field(ge=32)] = 1000
     easyocr_models: Path | None = None
     download: bool = True
+    certain_score: Share | None = None
 
 
 class ReaderConfig(Section):
@@ -64,10 +65,15 @@ class ReaderConfig(Section):
     engine: Literal["auto", "ppocr", "dossard"] = "auto"
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     workers: Annotated[Annotated[int, Field(ge=1, le=256)] | None, BeforeValidator(_auto_is_none)] = None
-    timeout_s: Seconds = 60.0
+    timeout_s: Annotated[Seconds | None, BeforeValidator(_auto_is_none)] = None
     attempts: Annotated[int, Field(ge=1)] = 3
     min_score: Share = 0.5
     dossard: DossardConfig = DossardConfig()
+
+    @property
+    def uses_dossard(self) -> bool:
+        """Whether the engine is the notebook's; `auto` means so where weights are set."""
+        return self.engine == "dossard" or (self.engine == "auto" and self.dossard.weights is not None)
 
 
 class LinksConfig(Section):

@@ -2,31 +2,25 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
 
 from bibwatch.errors import EngineUnavailable, PhotoError
-from bibwatch.read import engine
 from bibwatch.read.child import Hashed, Read, Refused
-from bibwatch.read.engine import EngineSetup
 from bibwatch.read.pool import Pool
 from bibwatch.values import Job, Photo
 
 Outcome = Read | PhotoError
 
 
-def read_all(
-    paths: Iterable[Path], setup: EngineSetup, workers: int, timeout_s: float
-) -> Iterator[tuple[Path, Outcome]]:
-    """Each photo with what was read in it or why it could not be, in the order given.
+def read_all(paths: Iterable[Path], pool: Pool) -> Iterator[tuple[Path, Outcome]]:
+    """Each photo with what was read in it or why it could not be, in the order given; starts and stops the pool.
 
     Raises:
         EngineUnavailable: the engine does not load.
     """
     order = deque((path, _job(number, path)) for number, path in enumerate(paths))
     batch = _Batch(job for _, job in order if job is not None)
-    pool = Pool(partial(engine.build, setup), min(workers, max(1, len(order))), timeout_s)
     try:
         pool.start()
         while order:

@@ -1,7 +1,7 @@
 """The life of one reading child: fetch and decode the next photo on one thread while the engine reads on the other.
 
 What travels between parent and child stands here too. For one photo: Fetch, Hashed, then Go or Drop, then Read or
-Refused. A child holds at most two photos: one in the engine and one being fetched.
+Refused. The engine takes as many of the decoded photos at once as it reads best.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, TypeVar
 
-from bibwatch.errors import BibwatchError, PhotoError, PhotoOutOfReach
+from bibwatch.errors import BibwatchError, EngineBroken, PhotoError, PhotoOutOfReach
 from bibwatch.read.engine import Engine
 from bibwatch.read.photo_file import decode, load
 from bibwatch.values import Photo, Reading
@@ -53,10 +53,13 @@ class Drop:
 class Loaded:
     """From the child: the engine stands."""
 
+    batch: int  # photos it reads best at once
+    device: str  # where it runs, for people
+
 
 @dataclass(frozen=True, slots=True)
-class NotLoaded:
-    """From the child, its last word: the engine cannot be built."""
+class Ending:
+    """From the child, its last word: why it can read nothing, or nothing more."""
 
     reason: str
 
@@ -99,19 +102,24 @@ def live(connection: Connection, build: BuildEngine, parent: int) -> None:
     """The child's main function; ends when the parent closes the connection or dies."""
     _belong_to(parent)
     wire = _Wire(connection)
-    decoded: queue.Queue[_Decoded] = queue.Queue(maxsize=1)
+    decoded: queue.Queue[_Decoded] = queue.Queue()  # the parent hands out no more than the engine keeps up with
     threading.Thread(target=_fetch_all, args=(wire, decoded), name="fetch", daemon=True).start()
     try:
         engine = build()
     except BibwatchError as error:
-        wire.send(NotLoaded(str(error)))
+        wire.send(Ending(str(error)))
         return
     except Exception as error:  # model libraries raise anything
-        wire.send(NotLoaded(f"{type(error).__name__}: {error}"))
+        wire.send(Ending(f"{type(error).__name__}: {error}"))
         return
-    wire.send(Loaded())
-    while True:
-        wire.send(_read(engine, decoded.get()))
+    wire.send(Loaded(engine.batch, engine.device))
+    try:
+        while True:
+            for answer in _read(engine, _next_batch(decoded, engine.batch)):
+                wire.send(answer)
+    except EngineBroken as error:
+        wire.send(Ending(str(error)))
+        os._exit(1)  # a broken GPU may hang an orderly end
 
 
 class _Wire:
@@ -172,14 +180,32 @@ def _tried(step: Callable[[], Result]) -> Result | PhotoError:
         return PhotoError(f"the photo cannot be taken in: {type(error).__name__}: {error}")
 
 
-def _read(engine: Engine, photo: _Decoded) -> Read | Refused:
+def _next_batch(decoded: queue.Queue[_Decoded], most: int) -> list[_Decoded]:
+    """What is decoded by now, at least one photo and `most` at most: under load the batches fill by themselves."""
+    batch = [decoded.get()]
+    while len(batch) < most and not decoded.empty():
+        batch.append(decoded.get())
+    return batch
+
+
+def _read(engine: Engine, batch: Sequence[_Decoded]) -> list[Read | Refused]:
+    """An answer for each photo; where several together fail, each is read by itself, so that only the bad one pays."""
     started = time.perf_counter()
-    height, width = photo.image.shape[:2]
     try:
-        readings = engine.read(photo.image)
+        readings = engine.read([photo.image for photo in batch])
+    except EngineBroken:
+        raise
     except Exception as error:  # model libraries raise anything; the photo is tried again
-        return Refused(photo.ticket, PhotoError(f"the engine failed: {type(error).__name__}: {error}"))
-    return Read(photo.ticket, readings, width, height, photo.seconds + time.perf_counter() - started)
+        if len(batch) > 1:
+            return [answer for photo in batch for answer in _read(engine, [photo])]
+        return [Refused(batch[0].ticket, PhotoError(f"the engine failed: {type(error).__name__}: {error}"))]
+    share_s = (time.perf_counter() - started) / len(batch)
+    return [_answer(photo, seen, share_s) for photo, seen in zip(batch, readings, strict=True)]
+
+
+def _answer(photo: _Decoded, readings: tuple[Reading, ...], seconds: float) -> Read:
+    height, width = photo.image.shape[:2]
+    return Read(photo.ticket, readings, width, height, photo.seconds + seconds)
 
 
 def _belong_to(parent: int) -> None:

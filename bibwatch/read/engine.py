@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from bibwatch.errors import EngineUnavailable
@@ -15,17 +17,43 @@ if TYPE_CHECKING:
 class Engine(Protocol):
     """Turns pixels into readings."""
 
-    def read(self, image: Image) -> tuple[Reading, ...]:
-        """Every text with a digit in an upright (H, W, 3) uint8 RGB picture; none is an empty tuple."""
+    name: str  # with a mark of its models and settings
+    device: str  # where it runs, for people
+    batch: int  # photos it reads best at once
+
+    def read(self, images: Sequence[Image]) -> list[tuple[Reading, ...]]:
+        """Every text with a digit in each upright (H, W, 3) uint8 RGB picture; none is an empty tuple.
+
+        Raises:
+            EngineBroken: it can read nothing more in this process.
+        """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class DossardSetup:
+    """What the engine dossard is built from."""
+
+    weights: Path
+    detection_threshold: float  # 0..1
+    image_size: int  # pixels of the padded square
+    easyocr_models: Path | None  # folder; None: EasyOCR's own
+    download: bool
+    certain_score: float | None  # 0..1; None: all four looks at every dossard
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSetup:
     """Which engine, and on what; picklable, so that a child process can build it."""
 
-    name: Literal["ppocr"]
-    device: Literal["cpu"]
+    device: str  # auto, cpu, cuda or cuda:N
+    threads: int  # for one engine on the CPU, where it can use several
+    dossard: DossardSetup | None = None  # None: the engine ppocr
+
+    @property
+    def name(self) -> Literal["ppocr", "dossard"]:
+        """The engine's name."""
+        return "ppocr" if self.dossard is None else "dossard"
 
 
 def fingerprint(setup: EngineSetup) -> str:
@@ -34,19 +62,48 @@ def fingerprint(setup: EngineSetup) -> str:
     Raises:
         EngineUnavailable: a model file or package is missing.
     """
-    from bibwatch.read import ppocr
+    if setup.dossard is None:
+        from bibwatch.read import ppocr
 
-    return ppocr.fingerprint()
+        return ppocr.fingerprint()
+    from bibwatch.read.dossard import engine
+
+    return engine.fingerprint(setup.dossard)
 
 
-def build(setup: EngineSetup) -> Engine:
-    """Load the models; takes about two seconds, in a child process.
+def missing_files(setup: EngineSetup) -> str | None:
+    """What is not there yet of the files that the engine would fetch when it loads, and how to get it."""
+    if setup.dossard is None:
+        return None
+    from bibwatch.read.dossard.models import folder_of, how_to_get, missing_models
+
+    folder = folder_of(setup.dossard.easyocr_models)
+    missing = missing_models(folder)
+    return how_to_get(folder, missing) if missing else None
+
+
+def build(setup: EngineSetup, name: str) -> Engine:
+    """Load the models, in a child process; takes about two seconds for ppocr, and ten for dossard.
+
+    `name` is the fingerprint that its readings will be stored under.
 
     Raises:
-        EngineUnavailable: a model file, a package or the device is missing.
+        EngineUnavailable: a model file, a package or the device is missing, or the files make another engine by now.
     """
-    from bibwatch.read import ppocr
+    engine = _built(setup)
+    if engine.name != name:
+        raise EngineUnavailable(
+            f"the model files of engine {setup.name} have changed since bibwatch read its config; save the config or "
+            "reload the service, and the photos are read with the new ones"
+        )
+    return engine
 
-    if setup.device != "cpu":
-        raise EngineUnavailable(f"engine {setup.name} runs on the cpu only")
-    return ppocr.PpocrEngine()
+
+def _built(setup: EngineSetup) -> Engine:
+    if setup.dossard is None:
+        from bibwatch.read import ppocr
+
+        return ppocr.PpocrEngine()
+    from bibwatch.read.dossard.engine import DossardEngine
+
+    return DossardEngine(setup.dossard, setup.device, setup.threads)

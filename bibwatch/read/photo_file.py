@@ -67,12 +67,12 @@ def decode(data: bytes, *, last_look: bool) -> Image:
     import cv2  # heavy, and wanted in the child processes only
     import numpy as np
 
-    kind = next((kind for start, kind in STARTS.items() if data.startswith(start)), None)
+    kind = _kind_of(data)
     if kind is None:
         raise _not_a_picture(data, last_look=last_look)
     if not last_look and not _has_end(kind, data):
         raise PhotoIncomplete(f"the {kind} picture ends early; somebody may still be writing it")
-    _check_size(kind, data)
+    _checked_size(kind, data)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     except cv2.error as error:
@@ -82,6 +82,19 @@ def decode(data: bytes, *, last_look: bool) -> Image:
     if image is None:
         raise PhotoUnreadable(f"the {kind} picture {_fault(kind, data)}")
     return image  # type: ignore[return-value]  # imdecode is typed as any array
+
+
+def upright_size(data: bytes) -> tuple[int, int]:
+    """Width and height in pixels of the upright picture, from the header of a JPEG or PNG file.
+
+    Raises:
+        PhotoUnreadable: not a JPEG or PNG, too many pixels, or a damaged header.
+    """
+    kind = _kind_of(data)
+    if kind is None:
+        raise _not_a_picture(data, last_look=True)
+    width, height = _checked_size(kind, data)
+    return (height, width) if _lies_on_its_side(data) else (width, height)
 
 
 def _read_unchanged(fd: int, photo: Photo) -> bytes:
@@ -110,8 +123,16 @@ def _not_a_picture(data: bytes, *, last_look: bool) -> PhotoError:
     return PhotoUnreadable("the file is neither a JPEG nor a PNG picture")
 
 
-def _check_size(kind: str, data: bytes) -> None:
-    """Refuse a header that cannot be read, or that promises a picture too large to decode."""
+def _kind_of(data: bytes) -> str | None:
+    return next((kind for start, kind in STARTS.items() if data.startswith(start)), None)
+
+
+def _checked_size(kind: str, data: bytes) -> tuple[int, int]:
+    """Width and height in pixels as stored.
+
+    Raises:
+        PhotoUnreadable: the header cannot be read, or promises a picture too large to decode.
+    """
     from PIL import Image as Pillow
 
     Pillow.MAX_IMAGE_PIXELS = None  # our own limit and message stand in its place
@@ -125,6 +146,19 @@ def _check_size(kind: str, data: bytes) -> None:
     if width * height > MAX_PIXELS:
         limit = MAX_PIXELS // 1_000_000
         raise PhotoUnreadable(f"the picture claims {width} x {height} pixels, more than {limit} megapixels")
+    return width, height
+
+
+def _lies_on_its_side(data: bytes) -> bool:
+    """Whether the EXIF orientation turns the stored picture by a quarter; what cannot be understood turns nothing."""
+    from PIL import ExifTags
+    from PIL import Image as Pillow
+
+    try:
+        with Pillow.open(io.BytesIO(data)) as picture:
+            return picture.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+    except Exception:  # as the decoder does, a damaged EXIF block is passed over
+        return False
 
 
 def _fault(kind: str, data: bytes) -> str:

@@ -1,19 +1,15 @@
 """The reading children: as many as asked for, replaced when they die or hang."""
 
 import itertools
-import os
 import signal
 import time
-from contextlib import suppress
-from dataclasses import dataclass, field
-from multiprocessing import get_context
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 
-from bibwatch.read.child import BuildEngine, Drop, Fetch, Go, Hashed, Loaded, NotLoaded, Read, Refused, live
+from bibwatch.read.child import BuildEngine, Drop, Ending, Go, Hashed, Loaded, Read, Refused
+from bibwatch.read.worker import Worker
 from bibwatch.values import Job
 
-HOLDS = 2  # photos a child: one in the engine, one being fetched
 LOAD_TIMEOUT_S = 300.0
 ACCIDENTS = 3  # processes that died while loading, in a row, before the engine counts as unavailable
 END_S = 1.0  # for a killed process to be gone; one that hangs in a dead share's I/O is left behind
@@ -30,19 +26,6 @@ class Lost:
 Answer = Hashed | Read | Refused | Lost
 
 
-@dataclass(slots=True)
-class _Child:
-    process: BaseProcess
-    connection: Connection
-    since: float  # monotonic seconds: when it started, or when its oldest photo became the oldest
-    loaded: bool = False
-    in_hand: dict[int, Job] = field(default_factory=dict)  # oldest first
-    fetching: int | None = None
-    alone: bool = False  # holds a photo that gets no company
-    asks: bool = False  # waits to hear whether to read the photo it has hashed
-    verdict: str | None = None  # why it was killed
-
-
 class Pool:
     """Hands photos to children and collects what they say. Used from one thread; times are monotonic seconds."""
 
@@ -50,7 +33,7 @@ class Pool:
         self._build = build
         self._workers = workers
         self._timeout_s = timeout_s
-        self._children: list[_Child] = []
+        self._children: list[Worker] = []
         self._tickets = itertools.count(1)
         self._failures = 0  # loads that failed in a row
         self._next_start = 0.0
@@ -59,7 +42,7 @@ class Pool:
     def start(self) -> None:
         """Start the children; they load their engines on their own time."""
         while len(self._children) < self._workers:
-            self._children.append(_start(self._build))
+            self._children.append(Worker.start(self._build))
 
     def waitables(self) -> list[Connection | int]:
         """What becomes ready when a child has something to say or ends."""
@@ -67,12 +50,17 @@ class Pool:
 
     def has_room(self) -> bool:
         """Whether some child would take another photo now."""
-        return any(_takes_more(child) for child in self._children)
+        return any(child.takes_more() for child in self._children)
 
     @property
     def ready(self) -> int:
         """How many children have their engine loaded."""
-        return sum(child.loaded for child in self._children)
+        return sum(child.loaded is not None for child in self._children)
+
+    @property
+    def devices(self) -> list[str]:
+        """Where the loaded engines run."""
+        return sorted({child.loaded.device for child in self._children if child.loaded is not None})
 
     @property
     def busy(self) -> int:
@@ -89,32 +77,26 @@ class Pool:
 
         `alone` is for a photo whose child died before: with no other in the same child, it can only cost itself.
         """
-        able = [child for child in self._children if _takes_more(child) and not (alone and child.in_hand)]
+        able = [child for child in self._children if child.takes_more() and not (alone and child.in_hand)]
         if not able:
             return False
         child = min(able, key=lambda child: len(child.in_hand))
-        if not child.in_hand:
-            child.since = time.monotonic()
-        ticket = next(self._tickets)
-        child.in_hand[ticket] = job
-        child.fetching = ticket
-        child.alone = alone
-        _send(child, Fetch(ticket, job.photo, last_look))
+        child.fetch(next(self._tickets), job, last_look=last_look, alone=alone)
         return True
 
     def go(self, job: Job) -> None:
         """Let the child that hashed this photo read it."""
         child = self._asking_about(job)
         if child is not None:
-            _reply(child, Go())
+            child.reply(Go())
             child.fetching = None  # its decoded picture waits in the child, so the next may be fetched
 
     def drop(self, job: Job) -> None:
         """Let the child that hashed this photo forget it."""
         child = self._asking_about(job)
         if child is not None and child.fetching is not None:
-            _reply(child, Drop())
-            self._hand_back(child, child.fetching)
+            child.reply(Drop())
+            child.hand_back(child.fetching)
 
     def collect(self) -> list[tuple[Job, Answer]]:
         """What the children have said since last time; kills those that hang and replaces those that ended."""
@@ -143,7 +125,7 @@ class Pool:
         self._children.clear()
         return jobs
 
-    def _listen(self, child: _Child) -> list[tuple[Job, Answer]]:
+    def _listen(self, child: Worker) -> list[tuple[Job, Answer]]:
         answers: list[tuple[Job, Answer]] = []
         try:
             while child.connection.poll():
@@ -152,24 +134,25 @@ class Pool:
                     child.asks = True
                     answers.append((child.in_hand[message.ticket], message))
                 elif isinstance(message, Read | Refused):
-                    answers.append((self._hand_back(child, message.ticket), message))
+                    answers.append((child.hand_back(message.ticket), message))
                 else:
                     self._note_load(child, message)
         except (EOFError, OSError):
             pass  # it ended; its sentinel tells the rest
         return answers
 
-    def _note_load(self, child: _Child, message: Loaded | NotLoaded) -> None:
+    def _note_load(self, child: Worker, message: Loaded | Ending) -> None:
         if isinstance(message, Loaded):
-            child.loaded = True
+            child.loaded = message
+            child.since = time.monotonic()
             self._failures = 0
             self.fault = None
         else:
             child.verdict = message.reason
 
-    def _is_overdue(self, child: _Child) -> bool:
+    def _is_overdue(self, child: Worker) -> bool:
         """Whether the child has had its time for its oldest photo, or for loading; then it is killed."""
-        if child.asks and child.fetching == _oldest(child):
+        if child.asks and child.fetching == child.oldest():
             return False  # it waits for us
         waited = time.monotonic() - child.since
         if not child.loaded and waited > LOAD_TIMEOUT_S:
@@ -182,7 +165,7 @@ class Pool:
         child.process.join(END_S)
         return True
 
-    def _bury(self, child: _Child) -> list[tuple[Job, Answer]]:
+    def _bury(self, child: Worker) -> list[tuple[Job, Answer]]:
         """Take a dead child's photos back."""
         self._children.remove(child)
         exitcode = child.process.exitcode
@@ -200,48 +183,9 @@ class Pool:
         if verdict is not None or self._failures >= ACCIDENTS:
             self.fault = verdict or otherwise
 
-    def _asking_about(self, job: Job) -> _Child | None:
+    def _asking_about(self, job: Job) -> Worker | None:
         """The child that waits to hear about this photo; None where it has died meanwhile."""
         return next((child for child in self._children if child.in_hand.get(child.fetching or 0) is job), None)
-
-    def _hand_back(self, child: _Child, ticket: int) -> Job:
-        if child.fetching == ticket:
-            child.fetching = None
-        if ticket == _oldest(child):
-            child.since = time.monotonic()
-        child.alone = False
-        return child.in_hand.pop(ticket)
-
-
-def _start(build: BuildEngine) -> _Child:
-    context = get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=live, args=(theirs, build, os.getpid()), name="bibwatch-reader", daemon=True)
-    process.start()
-    theirs.close()
-    return _Child(process, ours, since=time.monotonic())
-
-
-def _takes_more(child: _Child) -> bool:
-    return child.loaded and not child.alone and child.fetching is None and len(child.in_hand) < HOLDS
-
-
-def _oldest(child: _Child) -> int:
-    """The ticket of the photo that the child's time runs for."""
-    return next(iter(child.in_hand))
-
-
-def _reply(child: _Child, answer: Go | Drop) -> None:
-    child.asks = False
-    if child.fetching == _oldest(child):
-        child.since = time.monotonic()
-    _send(child, answer)
-
-
-def _send(child: _Child, message: object) -> None:
-    # One that has just died is noticed by its sentinel, which brings its photos back.
-    with suppress(OSError):
-        child.connection.send(message)
 
 
 def _ending(exitcode: int | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -39,6 +40,9 @@ def fingerprint() -> str:
 class PpocrEngine:
     """Detection on the photo at up to 2048 pixels, then recognition of every text line found, on one thread."""
 
+    device = "cpu"
+    batch = 1
+
     def __init__(self) -> None:
         import cv2  # the service process never imports the model libraries
         from rapidocr import RapidOCR
@@ -55,10 +59,13 @@ class PpocrEngine:
         self._detector = TextDetector(config.Det)
         self._recogniser = TextRecognizer(config.Rec)
         self._normalisation = (config.Det.mean, config.Det.std)
-        self._name = fingerprint()
+        self.name = fingerprint()
 
-    def read(self, image: Image) -> tuple[Reading, ...]:
-        """Every text with a digit in an upright (H, W, 3) uint8 RGB picture."""
+    def read(self, images: Sequence[Image]) -> list[tuple[Reading, ...]]:
+        """Every text with a digit in each upright (H, W, 3) uint8 RGB picture."""
+        return [self._read(image) for image in images]
+
+    def _read(self, image: Image) -> tuple[Reading, ...]:
         from rapidocr.ch_ppocr_rec import TextRecInput
 
         seen, scale = _shrunk(image)
@@ -67,7 +74,7 @@ class PpocrEngine:
             return ()
         lines = self._recogniser(TextRecInput(img=[_crop(seen, quad) for quad, _ in detected]))
         return tuple(
-            Reading(text, float(score), _box(quad * scale, image), float(detection_score), self._name)
+            Reading(text, float(score), _box(quad * scale, image), float(detection_score), self.name)
             for (quad, detection_score), text, score in zip(detected, lines.txts or (), lines.scores, strict=True)
             if any(character.isdigit() for character in text)
         )

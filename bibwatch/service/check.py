@@ -4,12 +4,14 @@ import os
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
+from multiprocessing.connection import wait
 from pathlib import Path
 
 from bibwatch.config import Config, load_config
-from bibwatch.errors import BibwatchError, ConfigError
+from bibwatch.errors import BibwatchError, ConfigError, EngineUnavailable
 from bibwatch.read import engine
-from bibwatch.service.setup import engine_setup
+from bibwatch.read.pool import Pool
+from bibwatch.service.setup import engine_setup, pool_for
 from bibwatch.values import shown
 
 Check = tuple[str, str | None]  # what was looked at, and what is wrong with it
@@ -58,13 +60,37 @@ def _write_fault(folder: Path) -> str | None:
 
 
 def _engine_check(config: Config) -> Check:
+    """Whether all its files are there, at once; then whether it loads, on its device, in a process of its own."""
     setup = engine_setup(config)
-    name = f"engine {setup.name} on {setup.device}"
+    name = f"engine {setup.name}"
     try:
-        engine.fingerprint(setup)
+        missing = engine.missing_files(setup)
+        if missing:
+            fetched = (
+                "; the first start fetches them where the network allows" if config.reader.dossard.download else ""
+            )
+            return name, missing + fetched
+        return f"{name} on {_tried(pool_for(config, engine.fingerprint(setup), photos=1))}", None
     except BibwatchError as error:
         return name, str(error)
-    return name, None
+
+
+def _tried(pool: Pool) -> str:
+    """Load the engine once; where it runs.
+
+    Raises:
+        EngineUnavailable: it does not load.
+    """
+    try:
+        pool.start()
+        while not pool.ready:
+            if pool.fault:
+                raise EngineUnavailable(pool.fault)
+            wait(pool.waitables(), 0.25)
+            pool.collect()
+        return ", ".join(pool.devices)
+    finally:
+        pool.stop()
 
 
 def _systemd_check() -> Check:

@@ -6,18 +6,16 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from bibwatch import systemd
-from bibwatch.config import Config, ConfigFile, ReaderConfig, load_config
+from bibwatch.config import Config, ConfigFile, load_config
 from bibwatch.errors import BibwatchError, CouldNotStart
 from bibwatch.link.apply import Applied
 from bibwatch.read import engine
-from bibwatch.read.pool import Pool
 from bibwatch.service.linking import Linking
-from bibwatch.service.setup import Watching, engine_setup, workers_for
+from bibwatch.service.setup import Watching, engine_setup, pool_for, reading_part
 from bibwatch.service.turns import Tally, Turns
 from bibwatch.service.waker import Waker
 from bibwatch.store.lock import ServiceLock
@@ -115,10 +113,9 @@ class Service:
         return counts["waiting"] + counts["reading"] == 0
 
     def _start_reading(self, tally: Tally) -> None:
-        setup, reader = engine_setup(self.config), self.config.reader
         self.store.queue.wait_for_engine(self._engine, time.time())
-        self.pool = Pool(partial(engine.build, setup), workers_for(reader.workers), reader.timeout_s)
-        self.turns = Turns(self.store, self.pool, self._engine, reader.attempts)
+        self.pool = pool_for(self.config, self._engine)
+        self.turns = Turns(self.store, self.pool, self._engine, self.config.reader.attempts)
         self.turns.tally = tally
         self.pool.start()
 
@@ -153,8 +150,9 @@ class Service:
 
     def _adopt(self, config: Config, fingerprint: str) -> None:
         """Make the new config true: rooms whose part of it changed begin anew, and the links follow."""
+        reads_alike = fingerprint == self._engine and reading_part(config) == reading_part(self.config)
         old, self.config, self._engine = self.config, config, fingerprint
-        if _reading_part(config) != _reading_part(old):
+        if not reads_alike:
             self.turns.finish_begun(0)
             self._start_reading(self.turns.tally)
         if (config.watch, config.photos) != (old.watch, old.photos):
@@ -210,7 +208,13 @@ class Service:
             "started_at": self._started_at,
             "folders": [shown(folder.path) for folder in self.config.watch],
             "settling": len(self._inbox),
-            "workers": {"ready": self.pool.ready, "busy": self.pool.busy, "pids": self.pool.pids},
+            "workers": {
+                "ready": self.pool.ready,
+                "busy": self.pool.busy,
+                "pids": self.pool.pids,
+                "engine": self._engine.partition(":")[0],
+                "devices": self.pool.devices,
+            },
             "photos_per_s": round(self.turns.tally.rate(now), 2),
             "last_error": self.turns.tally.last_error,
             "degraded": list(self.degraded()),
@@ -243,8 +247,3 @@ def _tell(applied: Applied) -> None:
         log.info("linked %s", shown(path))
     for path in applied.removed:
         log.info("unlinked %s", shown(path))
-
-
-def _reading_part(config: Config) -> ReaderConfig:
-    """The part of the config that readings depend on; what counts as a bib does not."""
-    return config.reader.model_copy(update={"min_score": 0.0})

@@ -2,12 +2,15 @@
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from bibwatch.config import Config
+from bibwatch.config import Config, ReaderConfig
 from bibwatch.link.plan import Layout
 from bibwatch.match.decide import Rules
-from bibwatch.read.engine import EngineSetup
+from bibwatch.read import engine
+from bibwatch.read.engine import DossardSetup, EngineSetup
+from bibwatch.read.pool import Pool
 from bibwatch.values import Targets
 from bibwatch.watch.names import PhotoNames, WatchedFolder
 
@@ -31,13 +34,47 @@ class Watching:
 
 
 def engine_setup(config: Config) -> EngineSetup:
-    """The engine the config asks for; the config's checks leave only what this version has."""
-    return EngineSetup("ppocr", "cpu")
+    """The engine that the config asks for."""
+    reader, dossard = config.reader, config.reader.dossard
+    if not reader.uses_dossard:
+        return EngineSetup("cpu", threads=1)
+    assert dossard.weights is not None  # the config's checks see to it
+    settings = DossardSetup(
+        dossard.weights,
+        dossard.detection_threshold,
+        dossard.image_size,
+        dossard.easyocr_models,
+        dossard.download,
+        dossard.certain_score,
+    )
+    return EngineSetup(reader.device, max(1, _cores() // workers_for(config)), settings)
 
 
-def workers_for(wish: int | None) -> int:
-    """How many children to start: the wish, or one a core that this process may use."""
-    return wish or len(os.sched_getaffinity(0))
+def pool_for(config: Config, fingerprint: str, photos: int | None = None) -> Pool:
+    """The reading children that the config asks for, with this engine, not started; no more than there are photos."""
+    build = partial(engine.build, engine_setup(config), fingerprint)
+    workers = workers_for(config)
+    return Pool(build, workers if photos is None else min(workers, photos), timeout_for(config))
+
+
+def workers_for(config: Config) -> int:
+    """How many children to start: as the config says, or one a core; one of dossard, which uses the whole machine."""
+    return config.reader.workers or (1 if config.reader.uses_dossard else _cores())
+
+
+def timeout_for(config: Config) -> float:
+    """Seconds for one photo: as the config says, or a minute; ten for dossard where it may run without a GPU.
+
+    Two cores take it a minute for the four looks at one large dossard.
+    """
+    reader = config.reader
+    slow = reader.uses_dossard and not reader.device.startswith("cuda")
+    return reader.timeout_s or (600.0 if slow else 60.0)
+
+
+def reading_part(config: Config) -> ReaderConfig:
+    """The part of the config that readings depend on; what counts as a bib does not."""
+    return config.reader.model_copy(update={"min_score": 0.0})
 
 
 def rules(config: Config) -> Rules:
@@ -49,3 +86,8 @@ def rules(config: Config) -> Rules:
 def layout(config: Config) -> Layout:
     """How links are made."""
     return Layout(config.links.root, config.links.mode, config.links.relative)
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0))

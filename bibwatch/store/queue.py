@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from bibwatch.store.schema import writing
+from bibwatch.store.schema import IMPORTED, writing
 from bibwatch.values import Job, Photo
 
 _ADD_PHOTO = """
@@ -35,12 +35,12 @@ _WAIT_AGAIN = """
 UPDATE jobs SET state = 'waiting', ready_at = :ready_at, attempts = attempts - :refund, error = :error
 WHERE photo_id = :photo_id AND version = :version AND state = 'reading'
 """
-_UNREAD_BY = """
+_UNREAD_BY = f"""
 UPDATE jobs SET state = 'waiting', attempts = 0, ready_at = :now, changed_at = :now
 WHERE state = 'done' AND photo_id IN (
     SELECT photos.id FROM photos WHERE NOT EXISTS (
         SELECT 1 FROM reads JOIN engines ON engines.id = reads.engine_id
-        WHERE reads.content_id = photos.content_id AND engines.fingerprint = :engine
+        WHERE reads.content_id = photos.content_id AND engines.fingerprint IN (:engine, '{IMPORTED}')
     )
 )
 """
@@ -56,9 +56,14 @@ class Queue:
         """Queue these versions; a photo already known gets a new version and a fresh turn."""
         with writing(self._db):
             for photo in photos:
-                row = {**_place(photo.path), "size": photo.size, "mtime_ns": photo.mtime_ns}
-                photo_id = self._db.execute(_ADD_PHOTO, row).fetchone()["id"]
-                self._db.execute(_ADD_JOB, {"photo_id": photo_id, "now": now})
+                self._db.execute(_ADD_JOB, {"photo_id": self._id_of(photo), "now": now})
+
+    def add_done(self, photo: Photo, content_id: int, now: float) -> None:
+        """Know this version as one whose content is read; the caller has begun a transaction."""
+        row = {"photo_id": self._id_of(photo), "content_id": content_id, "now": now}
+        self._db.execute("UPDATE photos SET content_id = :content_id WHERE id = :photo_id", row)
+        self._db.execute(_ADD_JOB, row)
+        self._db.execute("UPDATE jobs SET state = 'done' WHERE photo_id = :photo_id", row)
 
     def remove(self, paths: Iterable[Path]) -> list[Path]:
         """Forget photos that are gone; what was read of their content stays. Returns those that were known."""
@@ -127,7 +132,7 @@ class Queue:
             return self._db.execute(sql, (now,)).rowcount
 
     def wait_for_engine(self, engine: str, now: float) -> int:
-        """Queue again every done photo whose content this engine has not read. Returns how many."""
+        """Queue again every done photo whose content this engine has not read, nor an import. Returns how many."""
         with writing(self._db):
             return self._db.execute(_UNREAD_BY, {"engine": engine, "now": now}).rowcount
 
@@ -148,6 +153,10 @@ class Queue:
         sql = """SELECT dir, name FROM jobs JOIN photos ON photos.id = jobs.photo_id
                  WHERE state = 'done' ORDER BY changed_at DESC, photo_id DESC LIMIT ?"""
         return [_path(row["dir"]) / os.fsdecode(row["name"]) for row in self._db.execute(sql, (limit,))]
+
+    def _id_of(self, photo: Photo) -> int:
+        row = {**_place(photo.path), "size": photo.size, "mtime_ns": photo.mtime_ns}
+        return int(self._db.execute(_ADD_PHOTO, row).fetchone()["id"])
 
 
 def _place(path: Path) -> dict[str, bytes]:

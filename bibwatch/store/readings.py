@@ -9,28 +9,30 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from bibwatch.store.schema import writing
+from bibwatch.store.schema import IMPORTED, writing
 from bibwatch.values import Box, Correction, Job, Reading, ReadPhoto
 
 _DONE = """
 UPDATE jobs SET state = 'done', error = NULL, changed_at = :now
 WHERE photo_id = :photo_id AND version = :version AND state = 'reading'
 """
-_READ_ID = """
+_READ_ID = f"""
 SELECT reads.id FROM reads
 JOIN contents ON contents.id = reads.content_id
 JOIN engines ON engines.id = reads.engine_id
-WHERE contents.sha256 = ? AND engines.fingerprint = ?
+WHERE contents.sha256 = ? AND engines.fingerprint IN (?, '{IMPORTED}')
 """
-# A photo shows what its current engine saw, or, until that engine comes to it, what the last one saw.
-_READ_PHOTOS = """
-SELECT photos.id, photos.dir, photos.name, photos.content_id, engines.fingerprint,
-       readings.text, readings.score, readings.x0, readings.y0, readings.x1, readings.y1, readings.detection_score
+# A photo shows what its current engine saw, or what was imported after that; until that engine comes to it, what the
+# last one saw.
+_READ_PHOTOS = f"""
+SELECT photos.id, photos.dir, photos.name, photos.content_id, engines.fingerprint, reads.width, reads.height,
+       readings.text, readings.score, readings.x0, readings.y0, readings.x1, readings.y1, readings.detection_score,
+       readings.square_box
 FROM photos
 JOIN reads ON reads.id = (
     SELECT reads.id FROM reads JOIN engines ON engines.id = reads.engine_id
     WHERE reads.content_id = photos.content_id
-    ORDER BY engines.fingerprint = :engine DESC, reads.id DESC LIMIT 1
+    ORDER BY engines.fingerprint IN (:engine, '{IMPORTED}') DESC, reads.id DESC LIMIT 1
 )
 JOIN engines ON engines.id = reads.engine_id
 LEFT JOIN readings ON readings.read_id = reads.id
@@ -42,7 +44,7 @@ class Seen:
     """All that one engine saw in one content."""
 
     content: bytes  # SHA-256 of the file's bytes
-    engine: str
+    engine: str  # IMPORTED where it comes from a CSV
     readings: tuple[Reading, ...]
     width: int  # pixels of the upright photo
     height: int
@@ -56,7 +58,7 @@ class Readings:
         self._db = connection
 
     def has_read(self, content: bytes, engine: str) -> bool:
-        """Whether this engine has read this content."""
+        """Whether this engine has read this content, or readings of it were imported."""
         return self._db.execute(_READ_ID, (content, engine)).fetchone() is not None
 
     def finish(self, job: Job, seen: Seen, now: float) -> None:
@@ -67,7 +69,7 @@ class Readings:
         """
         with writing(self._db):
             if not self.has_read(seen.content, seen.engine):
-                self._insert(seen, now)
+                self.insert(seen, now)
             self._end(job, seen.content, now)
 
     def finish_known(self, job: Job, content: bytes, now: float) -> None:
@@ -97,9 +99,11 @@ class Readings:
 
     def count_reads(self) -> int:
         """How often a content was read by an engine: the inferences whose outcome is stored."""
-        return int(self._db.execute("SELECT count(*) FROM reads").fetchone()[0])
+        sql = "SELECT count(*) FROM reads JOIN engines ON engines.id = reads.engine_id WHERE engines.fingerprint != ?"
+        return int(self._db.execute(sql, (IMPORTED,)).fetchone()[0])
 
-    def _insert(self, seen: Seen, now: float) -> None:
+    def insert(self, seen: Seen, now: float) -> int:
+        """Store what was seen; the caller has begun a transaction. Returns the content's id."""
         content_id = self._id_of("contents", "sha256", seen.content)
         engine_id = self._id_of("engines", "fingerprint", seen.engine)
         read_id = self._db.execute(
@@ -108,10 +112,14 @@ class Readings:
             (content_id, engine_id, seen.width, seen.height, seen.seconds, now),
         ).fetchone()["id"]
         self._db.executemany(
-            """INSERT INTO readings (read_id, text, score, x0, y0, x1, y1, detection_score)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
-            [(read_id, r.text, r.score, *r.box, r.detection_score) for r in seen.readings],
+            """INSERT INTO readings (read_id, text, score, x0, y0, x1, y1, detection_score, square_box)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            [
+                (read_id, r.text, r.score, *r.box, r.detection_score, r.square_box and json.dumps(r.square_box))
+                for r in seen.readings
+            ],
         )
+        return content_id
 
     def _end(self, job: Job, content: bytes, now: float) -> None:
         if self._db.execute(_DONE, {"photo_id": job.photo_id, "version": job.version, "now": now}).rowcount:
@@ -135,9 +143,11 @@ def _photos(rows: Iterable[sqlite3.Row], corrections: dict[int, list[Correction]
         first = same[0]
         readings = tuple(_reading(row) for row in same if row["text"] is not None)
         path = Path(os.fsdecode(first["dir"]), os.fsdecode(first["name"]))
-        yield ReadPhoto(path, readings, tuple(corrections.get(first["content_id"], ())))
+        said = tuple(corrections.get(first["content_id"], ()))
+        yield ReadPhoto(path, first["width"], first["height"], readings, said)
 
 
 def _reading(row: sqlite3.Row) -> Reading:
     box = Box(row["x0"], row["y0"], row["x1"], row["y1"])
-    return Reading(row["text"], row["score"], box, row["detection_score"], row["fingerprint"])
+    square_box = None if row["square_box"] is None else Box(*json.loads(row["square_box"]))
+    return Reading(row["text"], row["score"], box, row["detection_score"], row["fingerprint"], square_box)

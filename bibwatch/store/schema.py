@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,6 +92,12 @@ FIRST_TABLES = (
     "CREATE TABLE pulse (id INTEGER PRIMARY KEY CHECK (id = 1), beat_at REAL NOT NULL, health TEXT NOT NULL)",
 )
 
+# A reading by the engine dossard keeps its box in the padded square, as a JSON list: the notebook's CSV holds that one.
+SQUARE_BOXES = ("ALTER TABLE readings ADD COLUMN square_box TEXT",)
+
+MIGRATIONS = {"0001_first_tables": FIRST_TABLES, "0002_square_boxes": SQUARE_BOXES}
+
+IMPORTED = "csv"  # the engine of imported readings; they stand for those of whichever engine is asked for
 BUSY_S = 10.0  # how long a writer waits for another one
 
 
@@ -106,15 +112,20 @@ def open_database(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     migrations = Migrations("bibwatch")
-    migrations(name="0001_first_tables")(_make_first_tables)
+    for name, statements in MIGRATIONS.items():
+        migrations(name=name)(_migration(statements))
     migrations.apply(Database(connection))
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
     connection.row_factory = sqlite3.Row
     return connection
 
 
-def _make_first_tables(db: Database) -> None:
-    for statement in FIRST_TABLES:
-        db.execute(statement)
+def _migration(statements: Iterable[str]) -> Callable[[Database], None]:
+    def run(db: Database) -> None:
+        for statement in statements:
+            db.execute(statement)
+
+    return run
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
@@ -122,19 +133,23 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
     Raises:
         DatabaseMissing: there is no such file, or no table in it yet.
-        DatabaseUnreadable: permissions or damage keep it from being read.
+        DatabaseUnreadable: permissions, damage or an older form keep it from being read.
     """
     missing = DatabaseMissing(f"{path}: no database yet; `bibwatch run` or `bibwatch scan` makes it")
     try:
         if not path.exists():
             raise missing
         connection = sqlite3.connect(f"{_uri(path)}", uri=True, timeout=BUSY_S, isolation_level=None)
-        made = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'pulse'").fetchone()
+        [form] = connection.execute("PRAGMA user_version").fetchone()
     except (OSError, sqlite3.Error) as error:
         raise DatabaseUnreadable(f"{path}: the database cannot be read: {error}") from error
-    if made is None:  # somebody is about to make the tables
+    if form < len(MIGRATIONS):
+        made = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'pulse'").fetchone()
         connection.close()
-        raise missing
+        if made is None:  # somebody is about to make the tables
+            raise missing
+        text = "an older bibwatch made the database; `bibwatch run` or `bibwatch scan` brings it up to date"
+        raise DatabaseUnreadable(f"{path}: {text}")
     connection.row_factory = sqlite3.Row
     return connection
 

@@ -1,9 +1,10 @@
-"""The database as its parts: queue, readings, link records, pulse."""
+"""The database as its parts: queue, readings, imports, link records, pulse."""
 
 import sqlite3
 from pathlib import Path
 
 from bibwatch.errors import CouldNotStart
+from bibwatch.store.imports import Imports
 from bibwatch.store.links import LinkRecords
 from bibwatch.store.pulse import Pulse
 from bibwatch.store.queue import Queue
@@ -18,6 +19,7 @@ class Store:
         self._connection = connection
         self.queue = Queue(connection)
         self.readings = Readings(connection)
+        self.imports = Imports(connection)
         self.links = LinkRecords(connection)
         self.pulse = Pulse(connection)
 
@@ -39,7 +41,7 @@ class Store:
 
         Raises:
             DatabaseMissing: nothing was ever scanned with this config.
-        DatabaseUnreadable: permissions or damage keep it from being read.
+            DatabaseUnreadable: permissions, damage or an older form keep it from being read.
         """
         return cls(open_read_only(path))
 

@@ -122,6 +122,7 @@ def test_links_may_be_hardlinks_or_copies_in_folders_named_by_a_template(race: R
     assert link.readlink() == photo
 
 
+@pytest.mark.long
 @pytest.mark.timeout(SCAN_ALL_S)
 def test_every_shared_photo_is_read(shared: Path, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"

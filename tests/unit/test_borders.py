@@ -21,10 +21,11 @@ MAY_IMPORT = {
     "link": SHARED_WORDS,
     "draw": SHARED_WORDS,
     "systemd": SHARED_WORDS,
-    "options": SHARED_WORDS,
-    "show": SHARED_WORDS | {"link", "match", "read", "service"},
+    "files": SHARED_WORDS,
+    "labels": SHARED_WORDS,
+    "train": SHARED_WORDS | {"files", "read"},
     "demo": SHARED_WORDS | {"config", "draw", "service"},
-    "service": SHARED_WORDS | {"config", "watch", "store", "read", "match", "link", "systemd"},
+    "service": SHARED_WORDS | {"config", "watch", "store", "read", "match", "link", "systemd", "files", "labels"},
 }
 LIVES_IN = {
     "watchdog": ("watch/source.py",),
@@ -37,7 +38,10 @@ LIVES_IN = {
     "torch": ("read/dossard/", "train/"),
     "easyocr": ("read/dossard/",),
     "systemd": ("systemd.py",),
-    "click": ("cli.py", "options.py"),
+    "click": ("cli/",),
+    "torchvision": ("read/dossard/", "train/"),
+    "torchmetrics": ("train/",),
+    "matplotlib": ("train/",),
 }
 
 

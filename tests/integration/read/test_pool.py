@@ -10,7 +10,6 @@ from PIL import Image
 from bibwatch.errors import PhotoChanged, PhotoUnreadable
 from bibwatch.read import batch
 from bibwatch.read.child import Hashed, Read, Refused
-from bibwatch.read.engine import EngineSetup
 from bibwatch.read.pool import Answer, Lost, Pool
 from bibwatch.values import Job, Photo
 from tests import engines
@@ -128,6 +127,41 @@ def test_an_engine_that_raises_refuses_the_photo_and_lives(pool: Pool, tmp_path:
     assert pool.pids == before
 
 
+def test_an_engine_that_breaks_ends_its_child_and_says_why(pool: Pool, tmp_path: Path) -> None:
+    before = pool.pids
+    submit(pool, job(picture(tmp_path / "a.png", 777)))
+    [(_, answer)] = answers_to(pool, 1)
+    assert answer == Lost("the GPU failed: CUDA error: unspecified launch failure")
+    submit(pool, job(picture(tmp_path / "b.png", 43), 2))
+    assert isinstance(answers_to(pool, 1)[0][1], Read)
+    assert pool.pids != before
+
+
+def scores_in_batches(tmp_path: Path, widths: list[int]) -> dict[str, float]:
+    """Text or error -> the share of a batch that was full, for photos read by an engine that takes four at a time."""
+    pool = Pool(engines.batched, workers=1, timeout_s=HANG_S)
+    paths = [picture(tmp_path / f"{number}.png", width) for number, width in enumerate(widths)]
+    outcomes = [outcome for _, outcome in batch.read_all(paths, pool)]
+    readings = [outcome.readings[0] if isinstance(outcome, Read) else None for outcome in outcomes]
+    return {
+        reading.text if reading else str(outcome): reading.score if reading else 0.0
+        for reading, outcome in zip(readings, outcomes, strict=True)
+    }
+
+
+def test_an_engine_that_takes_several_photos_gets_them_together(tmp_path: Path) -> None:
+    scores = scores_in_batches(tmp_path, list(range(41, 61)))
+    assert list(scores) == [str(width) for width in range(41, 61)]
+    assert max(scores.values()) == 1.0  # once the first ones are in the engine, the next four wait together
+
+
+def test_a_photo_that_fails_in_a_batch_costs_only_itself(tmp_path: Path) -> None:
+    outcomes = scores_in_batches(tmp_path, [41, 42, 43, 44, 45, 500, 46, 47, 48])
+    [failed] = [text for text in outcomes if "no such tensor" in text]
+    assert len(outcomes) == 9
+    assert list(outcomes).index(failed) == 5
+
+
 def test_errors_of_the_file_come_back_as_what_they_are(pool: Pool, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_text("no picture")
     changed = job(picture(tmp_path / "b.png", 43), 2)
@@ -147,15 +181,12 @@ def test_a_child_that_waits_for_an_answer_is_not_charged_for_it(pool: Pool, tmp_
     assert isinstance(answer, Read)
 
 
-def test_a_list_of_photos_loses_only_the_one_that_kills_its_child(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(batch.engine, "build", engines.build)
+def test_a_list_of_photos_loses_only_the_one_that_kills_its_child(tmp_path: Path) -> None:
     widths = [51, 666, 52, 53]
     paths = [picture(tmp_path / f"{width}.png", width) for width in widths]
     (tmp_path / "link.png").symlink_to(paths[0])
-    setup = EngineSetup("ppocr", "cpu")
-    outcomes = list(batch.read_all([*paths, tmp_path / "link.png", tmp_path / "none.png"], setup, 1, 60.0))
+    pool = Pool(engines.scripted, workers=1, timeout_s=HANG_S)
+    outcomes = list(batch.read_all([*paths, tmp_path / "link.png", tmp_path / "none.png"], pool))
     assert [path for path, _ in outcomes] == [*paths, tmp_path / "link.png", tmp_path / "none.png"]
     texts = [outcome.readings[0].text if isinstance(outcome, Read) else str(outcome) for _, outcome in outcomes]
     assert texts == ["51", "its reading process was ended by SIGABRT", "52", "53", "51", "no such file"]

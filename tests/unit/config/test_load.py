@@ -89,7 +89,10 @@ def test_every_problem_is_reported_at_once_with_its_line(folder: Path) -> None:
         (GOOD + "links: {folder: bibs}\n", "write {bib} once"),
         (GOOD + "links: {folder: '{bib}/x'}\n", "no slash"),
         (GOOD + "links: {root: .}\n", "lie one inside the other"),
-        (GOOD + "reader: {engine: dossard}\n", "no engine dossard yet"),
+        (GOOD + "reader: {engine: dossard}\n", "engine dossard needs the file with your fine-tuned weights"),
+        (GOOD + "reader: {dossard: {weights: none.pt}}\n", "line 4: reader.dossard.weights: "),
+        (GOOD + "reader: {timeout_s: soon}\n", "timeout_s"),
+        (GOOD + "reader: {dossard: {certain_score: 2}}\n", "certain_score"),
         (GOOD + "reader: {device: cuda}\n", "runs on the cpu"),
         (GOOD + "start_list: list.csv\n", "no start list yet"),
         ("watch: [{path: incoming}, {path: incoming/x}]\ntargets: all\n", "no such folder"),
@@ -122,6 +125,25 @@ def test_a_bad_config_says_what_is_wrong(folder: Path, text: str, part: str) -> 
 )
 def test_values_that_would_hurt_later_are_refused_now(folder: Path, text: str, part: str) -> None:
     assert part in "\n".join(problems(folder, text))
+
+
+def test_auto_is_dossard_where_weights_are_set_and_its_paths_are_relative_to_the_config(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bibwatch.config.load.DOSSARD_PACKAGES", ())
+    (folder / "mine.pt").touch()
+    reader = load(folder, GOOD + "reader: {device: cuda:1, dossard: {weights: mine.pt, easyocr_models: x}}\n").reader
+    assert reader.uses_dossard
+    assert (reader.dossard.weights, reader.dossard.easyocr_models) == (folder / "mine.pt", folder / "x")
+    assert not load(folder, GOOD + "reader: {engine: ppocr, dossard: {weights: mine.pt}}\n").reader.uses_dossard
+
+
+def test_without_the_extra_engine_dossard_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bibwatch.config.load.DOSSARD_PACKAGES", ("torch_of_nobody",))
+    (folder / "mine.pt").touch()
+    [problem] = problems(folder, GOOD + "reader: {engine: dossard, dossard: {weights: mine.pt}}\n")
+    assert "line 4: reader.engine: engine dossard needs torch_of_nobody" in problem
+    assert "pip install 'bibwatch[dossard]'" in problem
 
 
 def test_the_database_is_found_whatever_else_is_broken(folder: Path) -> None:

@@ -7,7 +7,7 @@ BOX = Box(0, 0, 10, 10)
 
 
 def photo(path: str, *texts: str, score: float = 0.9, corrections: tuple[Correction, ...] = ()) -> ReadPhoto:
-    return ReadPhoto(Path(path), tuple(Reading(text, score, BOX, 0.8, "test") for text in texts), corrections)
+    return ReadPhoto(Path(path), 640, 480, tuple(Reading(text, score, BOX, 0.8, "test") for text in texts), corrections)
 
 
 def rules(*targets: str, max_distance: float = 0.0, folder: str = "{bib}") -> Rules:

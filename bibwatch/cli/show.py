@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,22 @@ def follow(steps: Iterable[Progress]) -> None:
     else:
         for line in _plain_lines(steps):
             print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how much of something is done, as told in counts of done and of all; silent without a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def outcome_as_json(path: Path, outcome: Outcome, min_score: float) -> str:
@@ -89,7 +106,8 @@ def _status_lines(status: Status) -> Iterator[str]:
         yield f"          {status.inferences} contents read by an engine, {status.links} links"
     if health:
         workers = health["workers"]
-        ready = f"{workers['ready']} ready, {workers['busy']} photos in hand"
+        place = f" ({workers['engine']} on {', '.join(workers['devices'])})" if workers["devices"] else ""
+        ready = f"{workers['ready']} ready{place}, {workers['busy']} photos in hand"
         yield f"readers   {ready}; {health['photos_per_s']:.2f} photos/s in the last minute"
         yield f"settling  {health['settling']}"
     for photo in status.last_photos:

@@ -6,11 +6,14 @@ from typing import Any
 
 import click
 
-from bibwatch.errors import BibwatchError, ConfigError, CouldNotStart, EngineUnavailable
+from bibwatch.errors import BibwatchError, ConfigError, CouldNotStart, EngineUnavailable, ExtraMissing
 
 BAD_CONFIG, COULD_NOT_START = 2, 3
 STANDARD_CONFIG = Path("config.yaml")
 
+DEVICES = "auto|cpu|cuda|cuda:N"
+device_option = click.option("--device", metavar=DEVICES, default="auto", show_default=True, help="Where to compute.")
+force_option = click.option("--force", is_flag=True, help="Write over what is there already.")
 as_json = click.option("--json", "json_wanted", is_flag=True, help="One JSON object on the last line, for scripts.")
 
 
@@ -31,7 +34,7 @@ def reader_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command --engine and --device, which win over the config."""
     engines = click.Choice(["auto", "ppocr", "dossard"])
     engine = click.option("--engine", type=engines, help="The engine, instead of the config's.")
-    device = click.option("--device", metavar="auto|cpu|cuda|cuda:N", help="The device, instead of the config's.")
+    device = click.option("--device", metavar=DEVICES, help="The device, instead of the config's.")
     return engine(device(command))
 
 
@@ -43,6 +46,9 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except ConfigError as error:
             click.echo(f"bibwatch: the config has {count_of(len(error.problems), 'problem')}:\n{error}", err=True)
+            ctx.exit(BAD_CONFIG)
+        except ExtraMissing as error:
+            click.echo(f"bibwatch: {error}", err=True)
             ctx.exit(BAD_CONFIG)
         except (CouldNotStart, EngineUnavailable) as error:
             click.echo(f"bibwatch: {error}", err=True)

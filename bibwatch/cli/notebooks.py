@@ -1,0 +1,154 @@
+"""The commands that the notebooks become."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bibwatch.cli.options import config_option, count_of, device_option, force_option
+from bibwatch.cli.show import counting
+from bibwatch.config import load_config
+from bibwatch.errors import ExtraMissing, TrainingError
+from bibwatch.files import must_be_new
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from bibwatch.train.run import Run
+
+TRAIN_PACKAGES = ("torch", "torchvision", "torchmetrics", "pycocotools", "matplotlib")
+a_file = click.Path(path_type=Path, dir_okay=False)
+a_folder = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command()
+@click.argument("file", type=a_file)
+@config_option
+@force_option
+def export_csv(file: Path, config_path: Path, force: bool) -> None:
+    """Write the readings to FILE, in the columns of the notebook's images_dossard_labels.csv.
+
+    \b
+    Example:  bibwatch export-csv images_dossard_labels.csv
+    """
+    from bibwatch.service.labels import export_labels
+
+    must_be_new(file, force=force)
+    rows = export_labels(load_config(config_path, need_folders=False), file)
+    click.echo(f"{count_of(rows, 'row')} in {file}")
+
+
+@click.command()
+@click.argument("file", type=a_file)
+@config_option
+def import_csv(file: Path, config_path: Path) -> None:
+    """Take the rows of the notebook's CSV in FILE as readings of the photos they name.
+
+    These photos are not read by an engine any more. Photos are found by name in the watched folders; importing a file
+    again replaces what was imported before. A running service must be stopped first.
+
+    \b
+    Example:  bibwatch import-csv images_dossard_labels.csv
+              bibwatch link
+    """
+    from bibwatch.service.labels import import_labels
+
+    with counting("reading photos") as tell:
+        imported = import_labels(load_config(config_path), file, tell)
+    for problem in imported.problems:
+        click.echo(f"bibwatch: {problem}", err=True)
+    click.echo(
+        f"{imported.kept} of {count_of(imported.rows, 'row')} taken, for {count_of(imported.photos, 'photo')}; "
+        f"{count_of(imported.unnamed, 'photo')} in the watched folders without a row"
+    )
+    click.echo("`bibwatch link` makes the links; `bibwatch run` and `scan` read the photos without a row")
+
+
+@click.command()
+@click.argument("csv", type=a_file)
+@click.argument("out", type=a_folder)
+@force_option
+def convert_vgg(csv: Path, out: Path, force: bool) -> None:
+    """Write the rectangles in a CSV of VGG Image Annotator to a text file a photo, in the folder OUT.
+
+    Each line is one dossard: x1,y1,x2,y2 in pixels. What is no rectangle is reported with its line.
+
+    \b
+    Example:  bibwatch convert-vgg via_export_csv.csv boxes
+    """
+    from bibwatch.train.convert import convert_vgg as convert
+
+    converted = convert(csv, out, force=force)
+    for problem in converted.problems:
+        click.echo(f"bibwatch: {problem}", err=True)
+    click.echo(f"{count_of(converted.files, 'file')} with {converted.boxes} boxes in {out}")
+
+
+@click.command()
+@click.argument("images", type=a_folder)
+@click.argument("boxes", type=a_folder)
+@click.argument("out", type=a_file)
+@click.option("--size", type=click.IntRange(32, 4000), default=400, show_default=True, help="Pixels of a side.")
+@click.option("--epochs", type=click.IntRange(1), default=20, show_default=True, help="Times over all photos.")
+@click.option("--batch", type=click.IntRange(1), default=4, show_default=True, help="Photos a step.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides the split, the order and the flips.")
+@click.option("--init", metavar="coco|none|FILE", default="coco", show_default=True, help="Weights to begin with.")
+@click.option("--resume", is_flag=True, help="Go on where an earlier run to the same OUT ended.")
+@device_option
+@force_option
+def train(  # noqa: PLR0913, PLR0917  # one for each option
+    images: Path,
+    boxes: Path,
+    out: Path,
+    size: int,
+    epochs: int,
+    batch: int,
+    seed: int,
+    init: str,
+    resume: bool,
+    device: str,
+    force: bool,
+) -> None:
+    """Train the detector of engine dossard on the photos in IMAGES, and write its weights to OUT.
+
+    BOXES holds a text file for each photo, as `bibwatch convert-vgg` writes them. Four fifths of the photos are
+    trained on, one fifth validates; the weights of the epoch with the lowest validation loss are kept, also when
+    Ctrl-C ends it. Beside OUT: the curves (.losses.png), validation photos with boxes (.validation.png), a report
+    (.json), and what --resume needs (.resume.pt).
+
+    \b
+    Example:  bibwatch train photos boxes dossard.pt
+              bibwatch train photos boxes dossard.pt --epochs 40 --resume
+              then, in config.yaml:  reader: {dossard: {weights: dossard.pt}}
+    """
+    missing = [package for package in TRAIN_PACKAGES if find_spec(package) is None]
+    if missing:
+        raise ExtraMissing(f"train needs {', '.join(missing)}, not installed here: pip install 'bibwatch[train]'")
+    from bibwatch.train.run import Outputs, Run, Wish
+    from bibwatch.train.training import Recipe
+
+    must_be_new(out, force=force or resume)
+    run = Run(Outputs(out), Wish(images, boxes, init, device, Recipe(size, batch, seed)), resume=resume)
+    click.echo(f"{len(run.train)} photos to train on, {len(run.validation)} to validate on, on {run.device}")
+    try:
+        _follow(run, epochs)
+    except KeyboardInterrupt:
+        click.echo("\nstopped by hand")
+    if not run.training.history:
+        raise TrainingError(f"{out}: not written, since not even one epoch was finished")
+    run.draw_findings()
+    best = min(run.training.history, key=lambda epoch: epoch.validation_loss)
+    click.echo(f"{out}: the weights of epoch {best.number}, AP50 {best.ap50:.3f}; curves, photos and report beside it")
+
+
+def _follow(run: Run, epochs: int) -> None:
+    """A bar while an epoch runs, a line when it has ended."""
+    while len(run.training.history) < epochs:
+        with counting(f"epoch {len(run.training.history) + 1} of {epochs}") as tell:
+            epoch = run.next_epoch(tell)
+        mark = ", best so far" if epoch.best else ""
+        click.echo(
+            f"epoch {epoch.number}: loss {epoch.train_loss:.3f}, validation {epoch.validation_loss:.3f}{mark}, "
+            f"AP50 {epoch.ap50:.3f}, rate {epoch.rate:g}"
+        )

@@ -1,0 +1,128 @@
+"""The commands that read photos, find them and link them."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from bibwatch.cli.options import STANDARD_CONFIG, as_json, config_option, count_of, reader_options
+from bibwatch.config import Config, load_config, with_reader
+from bibwatch.errors import PhotoError
+from bibwatch.values import shown
+
+
+@click.command()
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
+@config_option
+@reader_options
+@as_json
+def read(
+    photos: tuple[Path, ...], config_path: Path, engine: str | None, device: str | None, json_wanted: bool
+) -> None:
+    """Read the bibs in PHOTOS and print them; no database, no links, no config needed.
+
+    \b
+    Example:  bibwatch read IMG_0001.JPG
+              bibwatch read --json *.JPG     a JSON object a photo
+    Exit:     0, or 1 if any photo failed.
+    """
+    from bibwatch.cli.show import outcome_as_json, outcome_as_text
+    from bibwatch.read.batch import read_all
+    from bibwatch.read.engine import fingerprint
+    from bibwatch.service.setup import engine_setup, pool_for
+
+    config = with_reader(_config_or_defaults(config_path), engine, device)
+    pool, failed = pool_for(config, fingerprint(engine_setup(config)), len(photos)), False
+    for path, outcome in read_all(photos, pool):
+        failed = failed or isinstance(outcome, PhotoError)
+        show = outcome_as_json if json_wanted else outcome_as_text
+        click.echo(show(path, outcome, config.reader.min_score))
+    sys.exit(1 if failed else 0)
+
+
+@click.command()
+@click.argument("bib")
+@config_option
+@click.option(
+    "--max-distance", type=click.FloatRange(min=0), help="How far a number may be off (default: the config's)."
+)
+@as_json
+def find(bib: str, config_path: Path, max_distance: float | None, json_wanted: bool) -> None:
+    """Print the photos of a BIB, from the database.
+
+    \b
+    Example:  bibwatch find 2419
+              bibwatch find 2419 --max-distance 1     one digit wrong is fine
+    Exit:     0, or 1 if there is none.
+    """
+    from bibwatch.service.linking import photos_of
+
+    config = load_config(config_path, need_folders=False)
+    photos = photos_of(config, bib, config.max_distance if max_distance is None else max_distance)
+    if json_wanted:
+        click.echo(json.dumps({"bib": bib, "photos": [str(path) for path in photos]}))
+    else:
+        for path in photos:
+            click.echo(shown(path))
+        if not photos:
+            click.echo(f"no photo of {bib} yet", err=True)
+    sys.exit(0 if photos else 1)
+
+
+@click.command()
+@config_option
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@as_json
+def link(config_path: Path, dry_run: bool, json_wanted: bool) -> None:
+    """Bring the link tree in line with the database; reads no photo again.
+
+    A running service does this by itself, so it must be stopped first, except for --dry-run.
+
+    \b
+    Example:  bibwatch link --dry-run
+    """
+    from bibwatch.cli.show import applied_as_json
+    from bibwatch.service.linking import relink_once
+
+    outcome = relink_once(load_config(config_path, need_folders=False), dry_run=dry_run)
+    if json_wanted:
+        click.echo(applied_as_json(outcome))
+        return
+    for path in outcome.made:
+        click.echo(f"{'would link' if dry_run else 'linked'} {shown(path)}")
+    for path in outcome.removed:
+        click.echo(f"{'would unlink' if dry_run else 'unlinked'} {shown(path)}")
+    for path, reason in outcome.troubles.items():
+        click.echo(f"{shown(path)}: {reason}", err=True)
+    click.echo(
+        f"{count_of(len(outcome.made), 'link')} made, {len(outcome.removed)} removed, {outcome.kept} as they were"
+    )
+
+
+@click.command()
+@click.option("--photos", "count", type=click.IntRange(4, 100), default=24, show_default=True, help="Photos to draw.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Keep the demo here (a new folder) instead of a temporary one."
+)
+@reader_options
+def demo(count: int, folder: Path | None, engine: str | None, device: str | None) -> None:
+    """Draw an event's photos, run the real service on them, and show the bib folders it fills.
+
+    \b
+    Example:  bibwatch demo
+              bibwatch demo --folder try-it     keeps photos, config, database and links
+    """
+    from bibwatch.demo import show_demo
+
+    config = with_reader(_defaults(), engine, device)
+    show_demo(count, folder, config.reader)
+
+
+def _config_or_defaults(path: Path) -> Config:
+    """The config, or the defaults where the standard file is not there."""
+    return load_config(path, need_folders=False) if path != STANDARD_CONFIG or path.exists() else _defaults()
+
+
+def _defaults() -> Config:
+    return Config.model_validate({"watch": [{"path": "."}], "targets": "all"})

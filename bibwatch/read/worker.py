@@ -1,0 +1,79 @@
+"""One reading child, as its parent sees it."""
+
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+from bibwatch.read.child import BuildEngine, Drop, Fetch, Go, Loaded, live
+from bibwatch.values import Job
+
+BATCHES = 2  # a child holds: one in the engine, one being fetched and decoded meanwhile
+
+
+@dataclass(slots=True)
+class Worker:
+    """A child process and the photos it has in hand."""
+
+    process: BaseProcess
+    connection: Connection
+    since: float  # monotonic seconds: when it started, or when its oldest photo became the oldest
+    loaded: Loaded | None = None
+    in_hand: dict[int, Job] = field(default_factory=dict)  # ticket -> photo, oldest first
+    fetching: int | None = None
+    alone: bool = False  # holds a photo that gets no company
+    asks: bool = False  # waits to hear whether to read the photo it has hashed
+    verdict: str | None = None  # why it was killed, or said it would end
+
+    @classmethod
+    def start(cls, build: BuildEngine) -> "Worker":
+        """A new child, which begins to load its engine."""
+        context = get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=live, args=(theirs, build, os.getpid()), name="bibwatch-reader", daemon=True)
+        process.start()
+        theirs.close()
+        return cls(process, ours, since=time.monotonic())
+
+    def takes_more(self) -> bool:
+        """Whether it would take another photo now."""
+        if self.loaded is None or self.alone or self.fetching is not None:
+            return False
+        return len(self.in_hand) < BATCHES * self.loaded.batch
+
+    def oldest(self) -> int:
+        """The ticket of the photo that the child's time runs for."""
+        return next(iter(self.in_hand))
+
+    def fetch(self, ticket: int, job: Job, *, last_look: bool, alone: bool) -> None:
+        """Hand it a photo."""
+        if not self.in_hand:
+            self.since = time.monotonic()
+        self.in_hand[ticket] = job
+        self.fetching = ticket
+        self.alone = alone
+        self._send(Fetch(ticket, job.photo, last_look))
+
+    def reply(self, answer: Go | Drop) -> None:
+        """Tell it what to do with the photo it has hashed."""
+        self.asks = False
+        if self.fetching == self.oldest():
+            self.since = time.monotonic()
+        self._send(answer)
+
+    def hand_back(self, ticket: int) -> Job:
+        """Take a photo back."""
+        if self.fetching == ticket:
+            self.fetching = None
+        if ticket == self.oldest():
+            self.since = time.monotonic()
+        self.alone = False
+        return self.in_hand.pop(ticket)
+
+    def _send(self, message: object) -> None:
+        # One that has just died is noticed by its sentinel, which brings its photos back.
+        with suppress(OSError):
+            self.connection.send(message)

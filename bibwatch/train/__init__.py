@@ -1,0 +1,1 @@
+"""The notebooks' preparation: VGG annotations to box files, and fine-tuning the detector on them."""

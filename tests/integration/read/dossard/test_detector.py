@@ -1,0 +1,126 @@
+"""Weights that do not fit, memory that does not suffice, and half precision."""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
+
+from bibwatch.errors import EngineUnavailable
+from bibwatch.read.dossard.detector import HALF_TRIALS, Detector, load_weights, network, read_state
+from bibwatch.values import Box
+
+SQUARES = [np.full((8, 8, 3), shade, np.uint8) for shade in (0, 51, 102, 153, 204)]
+WEIGHTS = Path("mine.pt")
+
+
+def saved(content: object) -> bytes:
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getvalue()
+
+
+class Shades(torch.nn.Module):  # type: ignore[misc]
+    """Finds one box in each square, at the place of its shade; with more squares than `fits`, memory is out."""
+
+    def __init__(self, fits: int = 99, half_shift: float = 0.0) -> None:
+        super().__init__()
+        self._fits = fits
+        self._half_shift = half_shift
+        self.seen: list[tuple[int, bool]] = []  # squares at once, and whether in half precision
+
+    def forward(self, squares: Sequence[Any]) -> list[Mapping[str, Any]]:
+        half = torch.is_autocast_enabled("cpu")
+        self.seen.append((len(squares), half))
+        if len(squares) > self._fits:
+            raise torch.OutOfMemoryError("out of memory")
+        shift = self._half_shift if half else 0.0
+        boxes = [round(float(square.max()) * 5) + shift for square in squares]
+        return [
+            {"boxes": torch.tensor([[x, 1.9, x + 2.5, 5.0], [0, 0, 1, 1]]), "scores": torch.tensor([0.8, 0.1])}
+            for x in boxes
+        ]
+
+
+def detector(model: Shades, batch: int) -> Detector:
+    return Detector(model, torch.device("cpu"), threshold=0.2, batch=batch)
+
+
+def test_boxes_are_truncated_and_low_scores_left_out() -> None:
+    found = detector(Shades(), 2).detect(SQUARES)
+    assert [[detection.box for detection in photo] for photo in found] == [[Box(x, 1, x + 2, 5)] for x in range(5)]
+    assert found[0][0].score == pytest.approx(0.8)
+    assert detector(Shades(), 2).detect([]) == []
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_stays_so() -> None:
+    model = Shades(fits=2)
+    halving = detector(model, 5)
+    assert [photo[0].box.x0 for photo in halving.detect(SQUARES)] == [0, 1, 2, 3, 4]
+    assert [count for count, _ in model.seen] == [5, 2, 2, 1]
+    assert halving.batch == 2
+
+
+def test_one_square_that_does_not_fit_is_an_error() -> None:
+    with pytest.raises(torch.OutOfMemoryError):
+        detector(Shades(fits=0), 4).detect(SQUARES)
+
+
+@pytest.mark.parametrize(("half_shift", "trusted"), [(0.0, True), (0.9, True), (1.1, False)])
+def test_half_precision_is_trusted_once_it_found_the_same(
+    half_shift: float, trusted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Shades(half_shift=half_shift)
+    trying = detector(model, 1)
+    trying._half._left = HALF_TRIALS  # as on a GPU
+    for _ in range(HALF_TRIALS + 1):
+        trying.detect(SQUARES[:1])
+    assert trying._half.trusted is trusted
+    *_, last = model.seen
+    assert last == (1, trusted)
+    expected = 2 * HALF_TRIALS + 1 if trusted else 2 + HALF_TRIALS
+    assert len(model.seen) == expected
+
+
+def test_the_network_runs_in_half_precision_too() -> None:
+    model = network(min_size=64, max_size=64, rpn_post_nms_top_n_test=5)
+    trying = Detector(model, torch.device("cpu"), threshold=0.0, batch=1)
+    trying._half._left = 1
+    assert len(trying.detect(SQUARES[:1])) == 1
+    assert not trying._half.on_trial
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (lambda: saved(network()), "holds Python objects, such as a whole pickled model"),
+        (lambda: b"\x00not weights", "is no file of PyTorch weights, or is damaged"),
+        (lambda: saved(network().state_dict())[:5000], "is no file of PyTorch weights, or is damaged"),
+        (lambda: b"", "is no file of PyTorch weights, or is damaged"),
+        (lambda: saved([1, 2]), "holds a list"),
+        (lambda: saved({"epoch": 3, "model": network().state_dict()}), "is a training checkpoint that holds model"),
+        (lambda: saved({"fc.weight": torch.zeros(2)}), "has no backbone.body.conv1.weight"),
+        (lambda: saved({**network().state_dict(), "extra": torch.zeros(1)}), "has extra, which that network has not"),
+        (
+            lambda: saved(fasterrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None).state_dict()),
+            r"cls_score.weight has the shape \(91, 1024\), not \(2, 1024\)",
+        ),
+        (lambda: saved({key: 1.0 for key in network().state_dict()}), "is no tensor"),
+    ],
+)
+def test_a_file_that_is_no_fitting_state_dict_says_what_was_expected(content: Callable[[], bytes], part: str) -> None:
+    with pytest.raises(EngineUnavailable, match=f"mine.pt: .*{part}.*expected a state_dict of torchvision's faster"):
+        load_weights(network(), WEIGHTS, read_state(WEIGHTS, content()))
+
+
+def test_fitting_weights_are_put_in() -> None:
+    theirs, ours = network(), network()
+    load_weights(ours, WEIGHTS, read_state(WEIGHTS, saved(theirs.state_dict())))
+    for key, value in theirs.state_dict().items():
+        assert torch.equal(ours.state_dict()[key], value)
