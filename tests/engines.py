@@ -7,7 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from bibwatch.errors import EngineBroken, EngineUnavailable
+from bibwatch.read import engine
+from bibwatch.read.engine import Engine, EngineSetup
 from bibwatch.values import Box, Reading
 
 if TYPE_CHECKING:
@@ -73,3 +77,18 @@ class CountingFile(Scripted):
     def read(self, images: "Sequence[Image]") -> list[tuple[Reading, ...]]:
         (self._folder / f"{time.monotonic_ns()}-{os.getpid()}").touch()
         return super().read(images)
+
+
+def with_checksums_aside(setup: EngineSetup, name: str) -> Engine:
+    """The real engine, on EasyOCR files that a test made."""
+    from tests.models import set_checksums_aside
+
+    set_checksums_aside(pytest.MonkeyPatch())
+    return engine.build(setup, name)
+
+
+def scripted_as(setup: EngineSetup, name: str) -> Scripted:
+    """The scripted engine under whichever name it is asked for."""
+    made = Scripted()
+    made.name = name
+    return made

@@ -82,7 +82,8 @@ def convert_vgg(csv: Path, out: Path, force: bool) -> None:
     converted = convert(csv, out, force=force)
     for problem in converted.problems:
         click.echo(f"bibwatch: {problem}", err=True)
-    click.echo(f"{count_of(converted.files, 'file')} with {converted.boxes} boxes in {out}")
+    boxes = "1 box" if converted.boxes == 1 else f"{converted.boxes} boxes"
+    click.echo(f"{count_of(converted.files, 'file')} with {boxes} in {out}")
 
 
 @click.command()
