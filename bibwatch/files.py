@@ -1,6 +1,7 @@
 """Files that people name for us to write: whole or not at all, and never over something of theirs."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +12,13 @@ from bibwatch.errors import BibwatchError
 
 
 def must_be_new(path: Path, *, force: bool) -> None:
-    """Refuse to write over what is there, unless asked to.
+    """Refuse to write over what is there, unless asked to; even then it must be a file.
 
     Raises:
         BibwatchError: something is there, or its folder is not.
     """
-    if path.is_dir():
-        raise BibwatchError(f"{path}: is a folder; name a file")
+    if path.exists() and not path.is_file():
+        raise BibwatchError(f"{path}: is no regular file; name another one")
     if not path.parent.is_dir():
         raise BibwatchError(f"{path.parent}: no such folder")
     if os.path.lexists(path) and not force:
@@ -26,18 +27,21 @@ def must_be_new(path: Path, *, force: bool) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to, which takes its place at `path` once it is complete and on the disk.
+    """A file to write to, which takes its place at `path`, or where a link there leads, once it is complete.
 
     Raises:
         BibwatchError: it cannot be written.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
-            fresh = Path(folder, path.name)
+        place = path.resolve()
+        with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as folder:
+            fresh = Path(folder, place.name)
             with fresh.open("wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            fresh.replace(path)
+            if place.exists():
+                fresh.chmod(stat.S_IMODE(place.stat().st_mode))
+            fresh.replace(place)
     except OSError as error:
         raise BibwatchError(f"{path}: cannot be written: {error.strerror}") from error

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,12 +75,12 @@ def distinct_names(paths: Iterable[Path]) -> dict[Path, str]:
     return names
 
 
-def lines_of(labels: dict[int, Label]) -> Iterator[tuple[str, list[int]]]:
-    """Each image name with its lines, in the order of the file."""
+def lines_of(labels: dict[int, Label]) -> dict[str, list[int]]:
+    """Image name -> its lines, in the order of the file."""
     by_name: dict[str, list[int]] = {}
     for line, label in labels.items():
         by_name.setdefault(label.image_name, []).append(line)
-    return iter(by_name.items())
+    return by_name
 
 
 def _parsed(path: Path, rows: "csv.DictReader[str]", image_size: int) -> LabelFile:
@@ -99,8 +99,8 @@ def _parsed(path: Path, rows: "csv.DictReader[str]", image_size: int) -> LabelFi
 
 
 def _label(row: dict[str, str | None], image_size: int) -> Label:
-    name, text = (row["image_name"] or "").strip(), (row["ocr_text"] or "").strip()
-    if not name:
+    name, text = row["image_name"] or "", (row["ocr_text"] or "").strip()
+    if not Path(name.strip()).name:
         raise ValueError("names no image")
     if not NUMBER.fullmatch(text):
         raise ValueError(f"ocr_text {text!r} is not made of digits only")
@@ -111,8 +111,10 @@ def _label(row: dict[str, str | None], image_size: int) -> Label:
 def _box(text: str, image_size: int) -> Box:
     try:
         numbers = json.loads(text)
+        if not isinstance(numbers, list):
+            raise TypeError
         x0, y0, x1, y1 = (int(number) for number in numbers)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"bbox {text!r} is no list of four numbers") from error
     if not (0 <= x0 < x1 <= image_size and 0 <= y0 < y1 <= image_size):
         limits = (

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,8 +27,8 @@ class Scripted:
     device = "here"
     batch = 1
 
-    def read(self, images: "Sequence[Image]") -> list[tuple[Reading, ...]]:
-        return [self._read(image) for image in images]
+    def read(self, images: "Sequence[Image]") -> Iterator[tuple[Reading, ...]]:
+        return map(self._read, images)
 
     def _read(self, image: "Image") -> tuple[Reading, ...]:
         height, width = image.shape[:2]
@@ -52,12 +52,10 @@ class Batched(Scripted):
 
     batch = 4
 
-    def read(self, images: "Sequence[Image]") -> list[tuple[Reading, ...]]:
+    def read(self, images: "Sequence[Image]") -> Iterator[tuple[Reading, ...]]:
         time.sleep(0.3)
-        return [
-            tuple(replace(reading, score=len(images) / self.batch) for reading in photo)
-            for photo in super().read(images)
-        ]
+        for photo in super().read(images):
+            yield tuple(replace(reading, score=len(images) / self.batch) for reading in photo)
 
 
 def batched() -> Batched:
@@ -74,7 +72,7 @@ class CountingFile(Scripted):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def read(self, images: "Sequence[Image]") -> list[tuple[Reading, ...]]:
+    def read(self, images: "Sequence[Image]") -> Iterator[tuple[Reading, ...]]:
         (self._folder / f"{time.monotonic_ns()}-{os.getpid()}").touch()
         return super().read(images)
 

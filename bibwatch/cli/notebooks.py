@@ -11,7 +11,7 @@ import click
 from bibwatch.cli.options import config_option, count_of, device_option, force_option
 from bibwatch.cli.show import counting
 from bibwatch.config import load_config
-from bibwatch.errors import ExtraMissing, TrainingError
+from bibwatch.errors import ExtraMissing
 from bibwatch.files import must_be_new
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -42,11 +42,12 @@ def export_csv(file: Path, config_path: Path, force: bool) -> None:
 @click.command()
 @click.argument("file", type=a_file)
 @config_option
-def import_csv(file: Path, config_path: Path) -> None:
+@click.option("--replace", is_flag=True, help="Forget all that was imported before, also for other photos.")
+def import_csv(file: Path, config_path: Path, replace: bool) -> None:
     """Take the rows of the notebook's CSV in FILE as readings of the photos they name.
 
-    These photos are not read by an engine any more. Photos are found by name in the watched folders; importing a file
-    again replaces what was imported before. A running service must be stopped first.
+    These photos are not read by an engine any more. Photos are found by name in the watched folders; importing again
+    replaces what was imported for the same photos. A running service must be stopped first.
 
     \b
     Example:  bibwatch import-csv images_dossard_labels.csv
@@ -55,7 +56,7 @@ def import_csv(file: Path, config_path: Path) -> None:
     from bibwatch.service.labels import import_labels
 
     with counting("reading photos") as tell:
-        imported = import_labels(load_config(config_path), file, tell)
+        imported = import_labels(load_config(config_path), file, tell, replace=replace)
     for problem in imported.problems:
         click.echo(f"bibwatch: {problem}", err=True)
     click.echo(
@@ -129,22 +130,21 @@ def train(  # noqa: PLR0913, PLR0917  # one for each option
     from bibwatch.train.run import Outputs, Run, Wish
     from bibwatch.train.training import Recipe
 
-    must_be_new(out, force=force or resume)
+    Outputs(out).must_be_new(force=force or resume)
     run = Run(Outputs(out), Wish(images, boxes, init, device, Recipe(size, batch, seed)), resume=resume)
     click.echo(f"{len(run.train)} photos to train on, {len(run.validation)} to validate on, on {run.device}")
     try:
         _follow(run, epochs)
     except KeyboardInterrupt:
         click.echo("\nstopped by hand")
-    if not run.training.history:
-        raise TrainingError(f"{out}: not written, since not even one epoch was finished")
-    run.draw_findings()
-    best = min(run.training.history, key=lambda epoch: epoch.validation_loss)
+    best = run.finish()
     click.echo(f"{out}: the weights of epoch {best.number}, AP50 {best.ap50:.3f}; curves, photos and report beside it")
 
 
 def _follow(run: Run, epochs: int) -> None:
     """A bar while an epoch runs, a line when it has ended."""
+    with counting("decoding photos") as tell:
+        run.prepare(tell)
     while len(run.training.history) < epochs:
         with counting(f"epoch {len(run.training.history) + 1} of {epochs}") as tell:
             epoch = run.next_epoch(tell)

@@ -12,6 +12,7 @@ import queue
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -115,8 +116,7 @@ def live(connection: Connection, build: BuildEngine, parent: int) -> None:
     wire.send(Loaded(engine.batch, engine.device))
     try:
         while True:
-            for answer in _read(engine, _next_batch(decoded, engine.batch)):
-                wire.send(answer)
+            _read(engine, _next_batch(decoded, engine.batch), wire.send)
     except EngineBroken as error:
         wire.send(Ending(str(error)))
         os._exit(1)  # a broken GPU may hang an orderly end
@@ -188,19 +188,28 @@ def _next_batch(decoded: queue.Queue[_Decoded], most: int) -> list[_Decoded]:
     return batch
 
 
-def _read(engine: Engine, batch: Sequence[_Decoded]) -> list[Read | Refused]:
-    """An answer for each photo; where several together fail, each is read by itself, so that only the bad one pays."""
-    started = time.perf_counter()
+def _read(engine: Engine, batch: Sequence[_Decoded], send: Callable[[object], None]) -> None:
+    """Send an answer for each photo, as soon as there is one.
+
+    Where several together fail, each one left is read by itself, so that only the bad one pays.
+    """
+    left = deque(batch)
+    fault, started = None, time.perf_counter()
     try:
-        readings = engine.read([photo.image for photo in batch])
+        for readings in engine.read([photo.image for photo in batch]):
+            now = time.perf_counter()
+            send(_answer(left.popleft(), readings, now - started))
+            started = now
     except EngineBroken:
         raise
     except Exception as error:  # model libraries raise anything; the photo is tried again
-        if len(batch) > 1:
-            return [answer for photo in batch for answer in _read(engine, [photo])]
-        return [Refused(batch[0].ticket, PhotoError(f"the engine failed: {type(error).__name__}: {error}"))]
-    share_s = (time.perf_counter() - started) / len(batch)
-    return [_answer(photo, seen, share_s) for photo, seen in zip(batch, readings, strict=True)]
+        fault = f"the engine failed: {type(error).__name__}: {error}"
+    # Outside of the handler, which holds on to what filled the memory.
+    if fault is not None and len(batch) == 1:
+        send(Refused(batch[0].ticket, PhotoError(fault)))
+    elif fault is not None:
+        for photo in left:
+            _read(engine, [photo], send)
 
 
 def _answer(photo: _Decoded, readings: tuple[Reading, ...], seconds: float) -> Read:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from bibwatch.errors import EngineUnavailable
+from bibwatch.read.dossard.setup import DossardSetup
 from bibwatch.values import Reading
 
 if TYPE_CHECKING:
@@ -21,25 +21,13 @@ class Engine(Protocol):
     device: str  # where it runs, for people
     batch: int  # photos it reads best at once
 
-    def read(self, images: Sequence[Image]) -> list[tuple[Reading, ...]]:
-        """Every text with a digit in each upright (H, W, 3) uint8 RGB picture; none is an empty tuple.
+    def read(self, images: Sequence[Image]) -> Iterator[tuple[Reading, ...]]:
+        """Every text with a digit in each upright (H, W, 3) uint8 RGB picture, in turn; none is an empty tuple.
 
         Raises:
             EngineBroken: it can read nothing more in this process.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class DossardSetup:
-    """What the engine dossard is built from."""
-
-    weights: Path
-    detection_threshold: float  # 0..1
-    image_size: int  # pixels of the padded square
-    easyocr_models: Path | None  # folder; None: EasyOCR's own
-    download: bool
-    certain_score: float | None  # 0..1; None: all four looks at every dossard
 
 
 @dataclass(frozen=True, slots=True)

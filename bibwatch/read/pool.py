@@ -10,7 +10,6 @@ from bibwatch.read.child import BuildEngine, Drop, Ending, Go, Hashed, Loaded, R
 from bibwatch.read.worker import Worker
 from bibwatch.values import Job
 
-LOAD_TIMEOUT_S = 300.0
 ACCIDENTS = 3  # processes that died while loading, in a row, before the engine counts as unavailable
 END_S = 1.0  # for a killed process to be gone; one that hangs in a dead share's I/O is left behind
 RESTART_DELAYS_S = (1.0, 2.0, 5.0, 15.0, 30.0)  # between tries to load an engine that does not load
@@ -29,10 +28,11 @@ Answer = Hashed | Read | Refused | Lost
 class Pool:
     """Hands photos to children and collects what they say. Used from one thread; times are monotonic seconds."""
 
-    def __init__(self, build: BuildEngine, workers: int, timeout_s: float) -> None:
+    def __init__(self, build: BuildEngine, workers: int, timeout_s: float, load_timeout_s: float = 300.0) -> None:
         self._build = build
         self._workers = workers
-        self._timeout_s = timeout_s
+        self._timeout_s = timeout_s  # for one photo
+        self._load_timeout_s = load_timeout_s  # for an engine
         self._children: list[Worker] = []
         self._tickets = itertools.count(1)
         self._failures = 0  # loads that failed in a row
@@ -155,8 +155,8 @@ class Pool:
         if child.asks and child.fetching == child.oldest():
             return False  # it waits for us
         waited = time.monotonic() - child.since
-        if not child.loaded and waited > LOAD_TIMEOUT_S:
-            child.verdict = f"the engine did not load within {LOAD_TIMEOUT_S:g} s"
+        if not child.loaded and waited > self._load_timeout_s:
+            child.verdict = f"the engine did not load within {self._load_timeout_s:g} s"
         elif child.loaded and child.in_hand and waited > self._timeout_s:
             child.verdict = f"no answer within {self._timeout_s:g} s"
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -61,9 +61,9 @@ class PpocrEngine:
         self._normalisation = (config.Det.mean, config.Det.std)
         self.name = fingerprint()
 
-    def read(self, images: Sequence[Image]) -> list[tuple[Reading, ...]]:
-        """Every text with a digit in each upright (H, W, 3) uint8 RGB picture."""
-        return [self._read(image) for image in images]
+    def read(self, images: Sequence[Image]) -> Iterator[tuple[Reading, ...]]:
+        """Every text with a digit in each upright (H, W, 3) uint8 RGB picture, in turn."""
+        return map(self._read, images)
 
     def _read(self, image: Image) -> tuple[Reading, ...]:
         from rapidocr.ch_ppocr_rec import TextRecInput

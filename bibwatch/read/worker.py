@@ -40,7 +40,7 @@ class Worker:
 
     def takes_more(self) -> bool:
         """Whether it would take another photo now."""
-        if self.loaded is None or self.alone or self.fetching is not None:
+        if self.loaded is None or self.verdict is not None or self.alone or self.fetching is not None:
             return False
         return len(self.in_hand) < BATCHES * self.loaded.batch
 

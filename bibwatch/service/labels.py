@@ -48,15 +48,17 @@ def export_labels(config: Config, path: Path) -> int:
     fingerprint, image_size = engine.fingerprint(engine_setup(config)), config.reader.dossard.image_size
     with closing(Store.open_read_only(config.database)) as store:
         photos = sorted(store.readings.read_photos(fingerprint), key=lambda photo: photo.path)
-    names = distinct_names(photo.path for photo in photos)
+        names = distinct_names(store.queue.paths())
     labels = [label for photo in photos for label in _labels(photo, names[photo.path], image_size)]
     with whole_file(path) as file:
         file.write(labels_as_text(labels).encode("utf-8", "surrogateescape"))
     return len(labels)
 
 
-def import_labels(config: Config, path: Path, tell: Callable[[int, int], None]) -> Imported:
+def import_labels(config: Config, path: Path, tell: Callable[[int, int], None], *, replace: bool) -> Imported:
     """Store the rows of a CSV as readings of the photos they name; `tell` hears how many photos of all are done.
+
+    They replace what was imported for these photos before, or, with `replace`, all that was ever imported.
 
     Raises:
         CouldNotStart: a running service tends the database.
@@ -68,7 +70,7 @@ def import_labels(config: Config, path: Path, tell: Callable[[int, int], None]) 
         file = read_labels(path, config.reader.dossard.image_size)
         problems = list(file.problems)
         standing = _standing(config)
-        named = dict(_named(path, file, standing, problems))
+        named = _named(path, file, standing, problems)
         labelled = _Labelled(config.reader.dossard.image_size)
         for number, (photo, lines) in enumerate(named.items(), start=1):
             fault = labelled.add(photo, [file.labels[line] for line in lines])
@@ -76,7 +78,7 @@ def import_labels(config: Config, path: Path, tell: Callable[[int, int], None]) 
                 problems.append(f"{_where(path, lines)}: {shown(photo.path)}: {fault}")
             tell(number, len(named))
         with closing(Store.open(config.database)) as store:
-            store.imports.keep(labelled.contents(), time.time())
+            store.imports.keep(labelled.contents(), time.time(), replace=replace)
     finally:
         lock.release()
     rows = len(file.labels) + len(file.problems)
@@ -106,19 +108,21 @@ def _standing(config: Config) -> dict[str, list[Photo]]:
 
 def _named(
     path: Path, file: LabelFile, standing: dict[str, list[Photo]], problems: list[str]
-) -> Iterator[tuple[Photo, list[int]]]:
-    """Each photo that the file names, with its lines."""
-    for name, lines in lines_of(file.labels):
+) -> dict[Photo, list[int]]:
+    """Photo -> the lines that name it, by its file name or with folders before that."""
+    named: dict[Photo, list[int]] = defaultdict(list)
+    for name, lines in lines_of(file.labels).items():
         end = Path(name).parts
         photos = [photo for photo in standing.get(end[-1], ()) if photo.path.parts[-len(end) :] == end]
         if len(photos) == 1:
-            yield photos[0], lines
+            named[photos[0]] += lines
         elif photos:
             places = ", ".join(shown(photo.path) for photo in photos)
             text = f"several photos have this name: {places}; write the folder before the name, as in cam1/{end[-1]}"
             problems.append(f"{_where(path, lines)}: {shown(name)}: {text}")
         else:
             problems.append(f"{_where(path, lines)}: {shown(name)}: no photo of this name in the watched folders")
+    return named
 
 
 def _where(path: Path, lines: list[int]) -> str:

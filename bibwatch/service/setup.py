@@ -9,10 +9,14 @@ from bibwatch.config import Config, ReaderConfig
 from bibwatch.link.plan import Layout
 from bibwatch.match.decide import Rules
 from bibwatch.read import engine
-from bibwatch.read.engine import DossardSetup, EngineSetup
+from bibwatch.read.dossard.setup import DossardSetup
+from bibwatch.read.engine import EngineSetup
 from bibwatch.read.pool import Pool
 from bibwatch.values import Targets
 from bibwatch.watch.names import PhotoNames, WatchedFolder
+
+LOAD_S = 300.0  # for an engine to load
+FETCH_S = 3600.0  # where it has to fetch 100 MB first; a silent network is given up long before
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,10 @@ def engine_setup(config: Config) -> EngineSetup:
 
 def pool_for(config: Config, fingerprint: str, photos: int | None = None) -> Pool:
     """The reading children that the config asks for, with this engine, not started; no more than there are photos."""
-    build = partial(engine.build, engine_setup(config), fingerprint)
-    workers = workers_for(config)
-    return Pool(build, workers if photos is None else min(workers, photos), timeout_for(config))
+    setup, workers = engine_setup(config), workers_for(config)
+    load_s = LOAD_S if engine.missing_files(setup) is None else FETCH_S
+    build = partial(engine.build, setup, fingerprint)
+    return Pool(build, workers if photos is None else min(workers, photos), timeout_for(config), load_s)
 
 
 def workers_for(config: Config) -> int:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from bibwatch.errors import DatabaseMissing
+from bibwatch.errors import DatabaseMissing, DatabaseUnreadable
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
 from bibwatch.values import shown
@@ -39,8 +39,8 @@ def gather(database: Path) -> Status:
     runs = ServiceLock(database).held_elsewhere()
     try:
         store = Store.open_read_only(database)
-    except DatabaseMissing as error:
-        return Status("down", [str(error)], {}, 0, 0, {})
+    except (DatabaseMissing, DatabaseUnreadable) as error:
+        return Status("degraded" if runs else "down", [str(error)], {}, 0, 0, {})
     try:
         beat_at, health = store.pulse.last() or (0.0, {})
         degraded = list(health.pop("degraded", []))

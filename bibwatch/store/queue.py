@@ -90,6 +90,11 @@ class Queue:
         sql = "SELECT DISTINCT dir FROM photos WHERE dir = ? OR (dir >= ? AND dir < ?)"
         return [_path(row["dir"]) for row in self._db.execute(sql, (top, top + b"/", top + b"0"))]
 
+    def paths(self) -> list[Path]:
+        """Every photo known, whatever came of its turn."""
+        rows = self._db.execute("SELECT dir, name FROM photos ORDER BY id")
+        return [_path(row["dir"]) / os.fsdecode(row["name"]) for row in rows]
+
     def claim(self, now: float) -> Job | None:
         """Take the next waiting job whose time has come, and count the attempt."""
         with writing(self._db):

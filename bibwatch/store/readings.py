@@ -22,7 +22,7 @@ JOIN contents ON contents.id = reads.content_id
 JOIN engines ON engines.id = reads.engine_id
 WHERE contents.sha256 = ? AND engines.fingerprint IN (?, '{IMPORTED}')
 """
-# A photo shows what its current engine saw, or what was imported after that; until that engine comes to it, what the
+# A photo shows what was imported for it, else what its current engine saw, or, until that engine comes to it, what the
 # last one saw.
 _READ_PHOTOS = f"""
 SELECT photos.id, photos.dir, photos.name, photos.content_id, engines.fingerprint, reads.width, reads.height,
@@ -32,7 +32,7 @@ FROM photos
 JOIN reads ON reads.id = (
     SELECT reads.id FROM reads JOIN engines ON engines.id = reads.engine_id
     WHERE reads.content_id = photos.content_id
-    ORDER BY engines.fingerprint IN (:engine, '{IMPORTED}') DESC, reads.id DESC LIMIT 1
+    ORDER BY engines.fingerprint = '{IMPORTED}' DESC, engines.fingerprint = :engine DESC, reads.id DESC LIMIT 1
 )
 JOIN engines ON engines.id = reads.engine_id
 LEFT JOIN readings ON readings.read_id = reads.id

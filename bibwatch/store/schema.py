@@ -115,7 +115,9 @@ def open_database(path: Path) -> sqlite3.Connection:
     for name, statements in MIGRATIONS.items():
         migrations(name=name)(_migration(statements))
     migrations.apply(Database(connection))
-    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    [form] = connection.execute("PRAGMA user_version").fetchone()
+    if form < len(MIGRATIONS):
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
     connection.row_factory = sqlite3.Row
     return connection
 
@@ -148,7 +150,9 @@ def open_read_only(path: Path) -> sqlite3.Connection:
         connection.close()
         if made is None:  # somebody is about to make the tables
             raise missing
-        text = "an older bibwatch made the database; `bibwatch run` or `bibwatch scan` brings it up to date"
+        text = (
+            "an older bibwatch made the database; `bibwatch run`, restarted if it runs, or `scan` brings it up to date"
+        )
         raise DatabaseUnreadable(f"{path}: {text}")
     connection.row_factory = sqlite3.Row
     return connection

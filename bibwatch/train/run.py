@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 
 from bibwatch.errors import TrainingError
-from bibwatch.files import whole_file
+from bibwatch.files import must_be_new, whole_file
 from bibwatch.train.network import initial_network
 from bibwatch.train.plots import draw_curves, draw_findings
-from bibwatch.train.scenes import Scene, Squares, find_scenes, split
+from bibwatch.train.scenes import Squares, find_scenes, refuse, split
 from bibwatch.train.training import Epoch, Recipe, Tell, Training, read_checkpoint
 
 
@@ -43,6 +42,17 @@ class Outputs:
         """Validation photos with their boxes."""
         return self.weights.with_name(f"{self.weights.stem}.validation.png")
 
+    def must_be_new(self, *, force: bool) -> None:
+        """Refuse to write over what is there, unless asked to.
+
+        Raises:
+            BibwatchError: one of the files is there, or the weights are to have a name of another kind.
+        """
+        if self.weights.suffix != ".pt":
+            raise TrainingError(f"{self.weights}: name the weights .pt; the files beside them get other endings")
+        for path in (self.weights, self.state, self.report, self.curves, self.findings):
+            must_be_new(path, force=force)
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -68,14 +78,29 @@ class Run:
         self.device = torch_device(wish.device)
         recipe = wish.recipe
         self.train, self.validation = split(find_scenes(wish.images, wish.boxes), recipe.seed)
-        self._validation_squares = Squares(self.validation, recipe.size)
-        data = (Squares(self.train, recipe.size), self._validation_squares)
+        self._data = (Squares(self.train, recipe.size), Squares(self.validation, recipe.size))
         if resume:
-            self.training = Training.resumed(read_checkpoint(outputs.state), data, recipe, self.device)
+            self.training = Training.resumed(read_checkpoint(outputs.state), self._data, recipe, self.device)
         else:
             torch.manual_seed(recipe.seed)  # what is not loaded begins at random
             model = initial_network(wish.init, **recipe.limits)
-            self.training = Training(model, data, recipe, self.device)
+            self.training = Training(model, self._data, recipe, self.device)
+
+    def prepare(self, tell: Tell) -> None:
+        """Decode every photo once, so that one that cannot be used is known before hours of training.
+
+        Raises:
+            TrainingError: naming the first of those photos.
+        """
+        problems = []
+        total = sum(map(len, self._data))
+        for done, (squares, index) in enumerate(((s, i) for s in self._data for i in range(len(s))), start=1):
+            try:
+                squares.take(index)
+            except TrainingError as error:
+                problems.append(str(error))
+            tell(done, total)
+        refuse(problems)
 
     def next_epoch(self, tell: Tell) -> Epoch:
         """Train for one epoch; the files beside the weights are then as far as it."""
@@ -86,18 +111,26 @@ class Run:
         self._report()
         return epoch
 
-    def draw_findings(self) -> None:
-        """Show what the best weights find in the validation photos."""
+    def finish(self) -> Epoch:
+        """Write the best weights, whatever was interrupted, and show what they find; the epoch that they are of.
+
+        Raises:
+            TrainingError: not even one epoch was finished.
+        """
+        if not self.training.history:
+            raise TrainingError(f"{self.outputs.weights}: not written, since not even one epoch was finished")
+        self.training.save_weights(self.outputs.weights)
         self.training.model.load_state_dict(self.training.best_state)
-        draw_findings(self.training, self._validation_squares, self.outputs.findings)
+        draw_findings(self.training, self._data[1], self.outputs.findings)
+        return min(self.training.history, key=lambda epoch: epoch.validation_loss)
 
     def _report(self) -> None:
         history = self.training.history
         draw_curves(history, self.outputs.curves)
         report = {
             "recipe": asdict(self.training.recipe),
-            "train": _names(self.train),
-            "validation": _names(self.validation),
+            "train": self._data[0].names,
+            "validation": self._data[1].names,
             "epochs": [asdict(epoch) for epoch in history],
         }
         with whole_file(self.outputs.report) as file:
@@ -112,11 +145,10 @@ def torch_device(name: str) -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise TrainingError(f"device {name} is none of auto, cpu, cuda, cuda:0, cuda:1, ...") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise TrainingError(f"device {name} was asked for, but torch {torch.__version__} sees no such GPU")
     return device
-
-
-def _names(scenes: Sequence[Scene]) -> list[str]:
-    return [scene.photo.name for scene in scenes]

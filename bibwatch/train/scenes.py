@@ -21,6 +21,7 @@ from bibwatch.values import Box
 EXTENSIONS = (".jpg", ".jpeg", ".png")
 VALIDATION_SHARE = 0.2
 SHOWN_PROBLEMS = 10
+KEPT_BYTES = 2 << 30  # of decoded squares
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,15 @@ def find_scenes(photos: Path, boxes: Path) -> list[Scene]:
             scenes.append(Scene(photo, read_boxes(box_file_of(photo, boxes))))
         except TrainingError as error:
             problems.append(str(error))
+    refuse(problems)
+    return scenes
+
+
+def refuse(problems: Sequence[str]) -> None:
+    """Raise a TrainingError that shows the first problems, if there are any."""
     if problems:
         more = [f"and {len(problems) - SHOWN_PROBLEMS} more"] if len(problems) > SHOWN_PROBLEMS else []
         raise TrainingError("\n".join([*problems[:SHOWN_PROBLEMS], *more]))
-    return scenes
 
 
 def split(scenes: Sequence[Scene], seed: int) -> tuple[list[Scene], list[Scene]]:
@@ -64,7 +70,7 @@ def split(scenes: Sequence[Scene], seed: int) -> tuple[list[Scene], list[Scene]]
 
 
 class Squares:
-    """The scenes padded and resized as the engine sees photos; each is decoded once and kept.
+    """The scenes padded and resized as the engine sees photos; kept once decoded, as far as memory allows.
 
     Raises where a scene is taken:
         TrainingError: its photo cannot be read.
@@ -78,11 +84,16 @@ class Squares:
     def __len__(self) -> int:
         return len(self._scenes)
 
+    @property
+    def names(self) -> list[str]:
+        """The photos' file names."""
+        return [scene.photo.name for scene in self._scenes]
+
     def take(self, index: int, *, flipped: bool = False) -> tuple[Any, dict[str, Any]]:
         """A (3, size, size) float32 tensor, 0..1, and torchvision's target: boxes as (N, 4) float32, labels 1."""
-        if index not in self._kept:
-            self._kept[index] = self._square(self._scenes[index])
-        picture, boxes = self._kept[index]
+        picture, boxes = self._kept.get(index) or self._square(self._scenes[index])
+        if len(self._kept) * picture.nbytes < KEPT_BYTES:
+            self._kept[index] = picture, boxes
         if flipped:
             picture, boxes = picture[:, ::-1], boxes.copy()
             boxes[:, [0, 2]] = self._size - boxes[:, [2, 0]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -87,11 +89,13 @@ class Training:
         """Go on from where `save_state` was.
 
         Raises:
-            TrainingError: it was begun with another recipe.
+            TrainingError: it was begun with another recipe or other photos.
         """
         begun = Recipe(**state["recipe"])
         if begun != recipe:
             raise TrainingError(f"this training was begun with {begun}; it cannot go on with {recipe}")
+        if state["photos"] != [squares.names for squares in data]:
+            raise TrainingError("this training was begun with other photos; it would validate on what it has learnt")
         model = network(**recipe.limits)
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name in state["trained"])
@@ -107,11 +111,11 @@ class Training:
         """Train once over all scenes, then validate; where the rate falls, go on from the best weights."""
         number, rate = len(self.history) + 1, self._rate
         train_loss = self._train_once(number, tell)
-        validation_loss = self._validation_loss()
+        validation_loss = _check(self._validation_loss(), number)
         best = validation_loss < min((epoch.validation_loss for epoch in self.history), default=float("inf"))
+        epoch = Epoch(number, train_loss, validation_loss, self._ap50(), rate, best)
         if best:
             self.best_state = {key: value.detach().cpu().clone() for key, value in self.model.state_dict().items()}
-        epoch = Epoch(number, train_loss, validation_loss, self._ap50(), rate, best)
         self.history.append(epoch)
         self._plateau.step(validation_loss)
         if self._rate < rate and self.best_state:
@@ -128,22 +132,21 @@ class Training:
 
     def save_weights(self, path: Path) -> None:
         """Write the best weights so far, as the engine loads them."""
-        with whole_file(path) as file:
-            torch.save(self.best_state, file)
+        _save(self.best_state, path)
 
     def save_state(self, path: Path) -> None:
         """Write all that is needed to go on after the last epoch."""
         state = {
             "recipe": asdict(self.recipe),
             "history": [asdict(epoch) for epoch in self.history],
+            "photos": [self._train.names, self._validation.names],
             "trained": [name for name, parameter in self.model.named_parameters() if parameter.requires_grad],
             "model": self.model.state_dict(),
             "best": self.best_state,
             "optimiser": self._optimiser.state_dict(),
             "plateau": self._plateau.state_dict(),
         }
-        with whole_file(path) as file:
-            torch.save(state, file)
+        _save(state, path)
 
     @property
     def _rate(self) -> float:
@@ -160,8 +163,7 @@ class Training:
         total = 0.0
         for done, batch in enumerate(batches, start=1):
             loss = self._loss([self._train.take(index, flipped=chance.random() < FLIPPED_SHARE) for index in batch])
-            if not torch.isfinite(loss):
-                raise TrainingError(f"the loss is {loss.item()} in epoch {number}; the best weights so far are kept")
+            _check(loss.item(), number)
             self._optimiser.zero_grad()
             loss.backward()
             self._optimiser.step()
@@ -193,3 +195,18 @@ class Training:
         targets = [{key: value.to(self._device) for key, value in target.items()} for _, target in scenes]
         losses = self.model(tensors, targets)
         return torch.stack(list(losses.values())).sum()
+
+
+def _check(loss: float, number: int) -> float:
+    """The loss of an epoch, which has to be a number."""
+    if not math.isfinite(loss):
+        raise TrainingError(f"the loss is {loss} in epoch {number}: these photos and boxes do not train that way")
+    return loss
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    """Write what torch makes of it; torch's own writing would turn Ctrl-C and a full disk into errors of its own."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    with whole_file(path) as file:
+        file.write(buffer.getbuffer())

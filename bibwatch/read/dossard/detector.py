@@ -70,7 +70,7 @@ def read_state(path: Path, data: bytes) -> Mapping[str, Any]:
     """
     try:
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+    except Exception as error:  # damaged bytes make it raise anything
         text = "is no file of PyTorch weights, or is damaged"
         if isinstance(error, pickle.UnpicklingError) and data.startswith(TORCH_STARTS):
             text = "holds Python objects, such as a whole pickled model, which are not loaded because they may run code"
@@ -100,11 +100,13 @@ class Detector:
     """Finds dossards in squares, several at a time where the device is a GPU."""
 
     def __init__(self, model: FasterRCNN, device: torch.device, threshold: float, batch: int) -> None:
+        self._backbone = HalfOrFull(model.backbone, device.type)
+        model.backbone = self._backbone
         self._model = model.to(device).eval()
         self._device = device
         self._threshold = threshold
         self.batch = batch  # squares at a time; halved where the device has not the memory for it
-        self._half = _HalfPrecision(possible=device.type == "cuda")
+        self.half = HalfPrecision(trials=HALF_TRIALS if device.type == "cuda" else 0)
 
     def detect(self, squares: Sequence[Image]) -> list[list[Detection]]:
         """The dossards in each (S, S, 3) uint8 RGB square, best first.
@@ -129,23 +131,41 @@ class Detector:
 
     def _detect(self, squares: Sequence[Image]) -> list[list[Detection]]:
         tensors = [torch.from_numpy(as_floats(square).transpose(2, 0, 1)).to(self._device) for square in squares]
-        found = self._predict(tensors, half=self._half.trusted)
-        if self._half.on_trial:
-            self._half.compare(found, self._predict(tensors, half=True))
+        found = self._predict(tensors, half=self.half.trusted)
+        if self.half.on_trial:
+            self.half.compare(found, self._predict(tensors, half=True))
         return [[Detection(Box(*map(int, box)), score) for box, score in photo] for photo in found]
 
     def _predict(self, tensors: Sequence[Any], *, half: bool) -> list[list[_Found]]:
-        with torch.inference_mode(), torch.autocast(self._device.type, torch.float16, enabled=half):
+        self._backbone.half_wanted = half
+        with torch.inference_mode():
             outputs = self._model(tensors)
         scored = [zip(output["boxes"].tolist(), output["scores"].tolist(), strict=True) for output in outputs]
         return [[(box, score) for box, score in photo if score >= self._threshold] for photo in scored]
 
 
-class _HalfPrecision:
+class HalfOrFull(torch.nn.Module):  # type: ignore[misc]
+    """A backbone in half precision where that is wanted; what follows it works out boxes, and gets full precision."""
+
+    def __init__(self, backbone: torch.nn.Module, device_type: str) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.out_channels = backbone.out_channels
+        self.half_wanted = False
+        self._device_type = device_type
+
+    def forward(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        """(N, 3, H, W) float32 in, torchvision's feature maps out."""
+        with torch.autocast(self._device_type, torch.float16, enabled=self.half_wanted):
+            features = self.backbone(batch)
+        return {name: feature.float() for name, feature in features.items()}
+
+
+class HalfPrecision:
     """Whether half precision finds the same boxes, tried beside full precision on the first photos with dossards."""
 
-    def __init__(self, *, possible: bool) -> None:
-        self._left = HALF_TRIALS if possible else 0
+    def __init__(self, trials: int) -> None:
+        self._left = trials
         self.trusted = False
 
     @property
@@ -156,12 +176,10 @@ class _HalfPrecision:
     def compare(self, full: Sequence[Sequence[_Found]], half: Sequence[Sequence[_Found]]) -> None:
         """Take in what both found in the same photos; one that differs ends the trial."""
         for one, other in zip(full, half, strict=True):
-            if not one and not other:
-                continue
             if not _alike(one, other):
                 self._left = 0
                 return
-            self._left -= 1
+            self._left -= bool(one)
             if self._left == 0:
                 self.trusted = True
                 return
@@ -173,9 +191,13 @@ def as_floats(square: Image) -> NDArray[np.float32]:
 
 
 def _alike(one: Sequence[_Found], other: Sequence[_Found]) -> bool:
-    if len(one) != len(other):
+    """Whether each box has one of the other precision within a pixel; scores that lie close may change places."""
+    twins = {min(range(len(other)), key=lambda n: _shift(box, other[n][0]), default=None): box for box, _ in one}
+    if len(one) != len(other) or len(twins) != len(one):
         return False
-    shifts = (
-        abs(a - b) for (box, _), (twin, _) in zip(one, other, strict=True) for a, b in zip(box, twin, strict=True)
-    )
-    return max(shifts, default=0.0) <= HALF_SHIFT
+    return all(number is not None and _shift(box, other[number][0]) <= HALF_SHIFT for number, box in twins.items())
+
+
+def _shift(box: Sequence[float], other: Sequence[float]) -> float:
+    """The most that any side of a box moved, in pixels."""
+    return max(abs(a - b) for a, b in zip(box, other, strict=True))

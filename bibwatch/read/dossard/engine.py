@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from bibwatch.errors import EngineBroken, EngineUnavailable
 from bibwatch.read.dossard.models import easyocr_reader, folder_of
@@ -20,9 +23,10 @@ if TYPE_CHECKING:
 
     from bibwatch.read.dossard.detector import Detection
     from bibwatch.read.dossard.reader import ReadText
-    from bibwatch.read.engine import DossardSetup
+    from bibwatch.read.dossard.setup import DossardSetup
     from bibwatch.read.photo_file import Image
 
+GPU_TROUBLE = re.compile("CUDA|cuDNN|cuBLAS", re.IGNORECASE)
 GPU_BATCH = 8  # photos whose dossards are detected at once
 # Raise it whenever this folder makes other readings of the same photo than before.
 REVISION = 1
@@ -32,13 +36,15 @@ def fingerprint(setup: DossardSetup) -> str:
     """`dossard:` and a mark of the weights, EasyOCR's version and the settings that readings depend on.
 
     Raises:
-        EngineUnavailable: the weights cannot be read.
+        EngineUnavailable: the weights cannot be read, or EasyOCR is not installed.
     """
     try:
         stamp = FileStamp.of(setup.weights.stat())
         return _name(setup, _hash_of(setup.weights, stamp))
     except OSError as error:
-        raise EngineUnavailable(f"{setup.weights}: the weights cannot be read: {error.strerror}") from error
+        raise _unreadable(setup.weights, error) from error
+    except PackageNotFoundError as error:
+        raise EngineUnavailable(f"engine dossard needs {error.name}: pip install 'bibwatch[dossard]'") from error
 
 
 class DossardEngine:
@@ -49,7 +55,10 @@ class DossardEngine:
         # Both import the model libraries, which only the child process should.
         from bibwatch.read.dossard.detector import Detector, load_weights, network, read_state
 
-        weights = setup.weights.read_bytes()
+        try:
+            weights = setup.weights.read_bytes()
+        except OSError as error:
+            raise _unreadable(setup.weights, error) from error
         model = network()
         load_weights(model, setup.weights, read_state(setup.weights, weights))
         self.name = _name(setup, hashlib.sha256(weights).hexdigest())
@@ -60,9 +69,11 @@ class DossardEngine:
         self._detector = Detector(model, place, setup.detection_threshold, self.batch)
         reader = easyocr_reader(folder_of(setup.easyocr_models), place.type, download=setup.download)
         self._read_text: ReadText = reader.readtext
+        if self._on_gpu:
+            self._try_out()
 
-    def read(self, images: Sequence[Image]) -> list[tuple[Reading, ...]]:
-        """The numbers on the dossards in each upright (H, W, 3) uint8 RGB picture.
+    def read(self, images: Sequence[Image]) -> Iterator[tuple[Reading, ...]]:
+        """The numbers on the dossards in each upright (H, W, 3) uint8 RGB picture, in turn.
 
         Raises:
             EngineBroken: the GPU failed, and will fail until the process is a new one.
@@ -71,19 +82,28 @@ class DossardEngine:
         import torch
 
         try:
-            return self._read(images)
+            yield from self._read(images)
         except torch.OutOfMemoryError as error:
             raise MemoryError(f"the GPU has too little memory: {error}") from error
         except RuntimeError as error:
-            if self._on_gpu:
+            if GPU_TROUBLE.search(str(error)):
                 raise EngineBroken(f"the GPU failed: {error}") from error
             raise
 
-    def _read(self, images: Sequence[Image]) -> list[tuple[Reading, ...]]:
+    def _try_out(self) -> None:
+        """See that the GPU computes: one that is seen may still lack what this torch needs."""
+        try:
+            self._detector.detect([np.zeros((self._setup.image_size, self._setup.image_size, 3), np.uint8)])
+            list(self._read_text(np.zeros((64, 64), np.uint8)))
+        except RuntimeError as error:
+            raise EngineUnavailable(f"{self.device} is there, but does not compute: {error}") from error
+
+    def _read(self, images: Sequence[Image]) -> Iterator[tuple[Reading, ...]]:
         squares = [Square(image.shape[1], image.shape[0], self._setup.image_size) for image in images]
         pictures = [square.picture(image) for square, image in zip(squares, images, strict=True)]
         found = self._detector.detect(pictures)
-        return [tuple(self._readings(*photo)) for photo in zip(squares, pictures, found, strict=True)]
+        for photo in zip(squares, pictures, found, strict=True):
+            yield tuple(self._readings(*photo))
 
     def _readings(self, square: Square, picture: Image, detections: Sequence[Detection]) -> Iterator[Reading]:
         from bibwatch.read.dossard.detector import as_floats
@@ -119,10 +139,7 @@ def _torch_device(device: str, threads: int) -> torch.device:
     """
     kind, _, number = device.partition(":")
     if kind != "cpu":
-        # EasyOCR spreads itself over every GPU it sees and expects to begin with the first, so it sees one only.
-        visible = [gpu for gpu in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if gpu]
-        index = int(number or 0)
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible[index] if index < len(visible) else str(index)
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible_gpu(os.environ.get("CUDA_VISIBLE_DEVICES"), int(number or 0))
     import torch
 
     if kind != "cpu" and torch.cuda.is_available():
@@ -135,6 +152,21 @@ def _torch_device(device: str, threads: int) -> torch.device:
         )
     torch.set_num_threads(threads)
     return torch.device("cpu")
+
+
+def visible_gpu(visible: str | None, index: int) -> str:
+    """What CUDA_VISIBLE_DEVICES should be, so that of the GPUs it shows now only the one at `index` is seen.
+
+    EasyOCR spreads itself over every GPU it sees, and expects to begin with the first. Empty means none at all.
+    """
+    if visible is None:
+        return str(index)
+    shown = [gpu.strip() for gpu in visible.split(",")]
+    return shown[index] if index < len(shown) else ""
+
+
+def _unreadable(weights: Path, error: OSError) -> EngineUnavailable:
+    return EngineUnavailable(f"{weights}: the weights cannot be read: {error.strerror}; see reader.dossard.weights")
 
 
 def _device_name(device: torch.device) -> str:

@@ -7,8 +7,8 @@ from typing import TypedDict
 NUMBER = re.compile(r"\d+")
 
 
-class Prediction(TypedDict):
-    """A text as one pass read it."""
+class Prediction(TypedDict, total=False):
+    """A text as one look read it."""
 
     ocr_text: str
     ocr_score: float  # 0..1
@@ -25,8 +25,8 @@ def merge_predictions(
     """
     best: dict[str, Prediction] = {}
     for prediction in predictions:
-        text = prediction["ocr_text"].strip() if prediction else ""
-        score = prediction["ocr_score"] if prediction else 0.0
+        text = prediction.get("ocr_text", "").strip() if prediction else ""
+        score = prediction.get("ocr_score", 0) if prediction else 0
         if NUMBER.fullmatch(text) and (text not in best or score > best[text]["ocr_score"]):
             best[text] = {"ocr_text": text, "ocr_score": score}
     distinct: list[str] = []

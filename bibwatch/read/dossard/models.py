@@ -4,31 +4,51 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import socket
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from bibwatch.errors import EngineUnavailable
 
 DETECTION, RECOGNITION = "craft_mlt_25k.pth", "english_g2.pth"
+FRESH = ".fetching-"  # begins the name of a folder that a file is fetched into
 SILENCE_S = 15.0  # of the network before a fetch is given up
 
 
 def folder_of(given: Path | None) -> Path:
-    """The folder that holds the files: the one given, or EasyOCR's own."""
+    """The folder that holds the files: the one given, or EasyOCR's own.
+
+    Raises:
+        EngineUnavailable: EasyOCR's own cannot be told.
+    """
     if given is not None:
         return given
     home = os.environ.get("EASYOCR_MODULE_PATH") or os.environ.get("MODULE_PATH") or "~/.EasyOCR"
-    return Path(home).expanduser() / "model"
+    try:
+        return Path(home).expanduser() / "model"
+    except RuntimeError as error:
+        text = "this user has no home folder for EasyOCR's model files; name one: reader.dossard.easyocr_models"
+        raise EngineUnavailable(text) from error
 
 
 def missing_models(folder: Path) -> list[str]:
-    """The names of the files that are not there."""
-    return [name for name in (DETECTION, RECOGNITION) if not (folder / name).is_file()]
+    """The names of the files that are not there.
+
+    Raises:
+        EngineUnavailable: the folder may not be looked into.
+    """
+    try:
+        return [name for name in (DETECTION, RECOGNITION) if not (folder / name).is_file()]
+    except OSError as error:
+        text = f"{folder}: EasyOCR's model files cannot be looked at: {error.strerror}; mend its permissions"
+        raise EngineUnavailable(text) from error
 
 
 def how_to_get(folder: Path, names: Sequence[str]) -> str:
@@ -74,7 +94,9 @@ def easyocr_reader(folder: Path, device: str, *, download: bool) -> Any:
 
 def _fetch_missing(folder: Path) -> None:
     with _one_at_a_time(folder):
-        for name in missing_models(folder):  # another process may have fetched them meanwhile
+        for stale in folder.glob(f"{FRESH}*"):  # of a process that was killed meanwhile
+            shutil.rmtree(stale, ignore_errors=True)
+        for name in missing_models(folder):  # another process may have fetched them by now
             _fetch(folder, name)
 
 
@@ -87,12 +109,12 @@ def _fetch(folder: Path, name: str) -> None:
     patience = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SILENCE_S)
     try:
-        with tempfile.TemporaryDirectory(prefix=".fetching-", dir=folder) as fresh:
+        with tempfile.TemporaryDirectory(prefix=FRESH, dir=folder) as fresh:
             utils.download_and_unzip(model["url"], name, fresh, verbose=False)
             if easyocr.calculate_md5(Path(fresh, name)) != model["md5sum"]:
                 raise EngineUnavailable(f"{name} was fetched, but is damaged; {how_to_get(folder, [name])}")
             Path(fresh, name).replace(folder / name)
-    except OSError as error:
+    except (OSError, HTTPException, BadZipFile, KeyError) as error:  # a portal's page comes as a broken zip
         raise EngineUnavailable(f"{name} cannot be fetched: {error}; {how_to_get(folder, [name])}") from error
     finally:
         socket.setdefaulttimeout(patience)
@@ -105,7 +127,8 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise EngineUnavailable(f"{folder}: cannot hold EasyOCR's model files: {error.strerror}") from error
+        missing = how_to_get(folder, (DETECTION, RECOGNITION))
+        raise EngineUnavailable(f"{folder}: cannot be written to: {error.strerror}; {missing}") from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from bibwatch.values import Box
 
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bibwatch.read.photo_file import Image
+
+STRIP = 256  # rows that are padded at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +40,17 @@ class Square:
     def picture(self, image: Image) -> Image:
         """The (size, size, 3) square of an upright (height, width, 3) uint8 RGB photo.
 
-        Pillow resizes bilinearly over all pixels that fall together, which is what the notebook's torchvision does
-        with a Pillow image.
+        Pillow resizes bilinearly over all pixels that fall together, as the notebook's torchvision does with a Pillow
+        image. It resizes across first and down afterwards, so the outcome is the same to the pixel where the rows are
+        padded and narrowed a few at a time; the whole square of a panorama would take gigabytes.
         """
-        import numpy as np
-        from PIL import Image as Pillow
-
         left, top = self._padding
         side = max(self.width, self.height)
-        right, bottom = side - self.width - left, side - self.height - top
-        padded = np.pad(image, ((top, bottom), (left, right), (0, 0)))
-        resized: NDArray[Any] = np.asarray(
-            Pillow.fromarray(padded).resize((self.size, self.size), Pillow.Resampling.BILINEAR)
-        )
-        return resized
+        across = ((0, 0), (left, side - self.width - left), (0, 0))
+        strips = (np.pad(image[start : start + STRIP], across) for start in range(0, self.height, STRIP))
+        narrow = np.concatenate([_resized(strip, self.size, len(strip)) for strip in strips])
+        down = ((top, side - self.height - top), (0, 0), (0, 0))
+        return _resized(np.pad(narrow, down), self.size, self.size)
 
     def to_photo(self, box: Box) -> Box:
         """A box of the square in pixels of the photo, every pixel that it touches; at least one pixel."""
@@ -66,8 +67,15 @@ class Square:
         return x0, y0, x1, y1
 
     def from_photo(self, box: Box) -> Box:
-        """A box of the photo in pixels of the square, truncated to whole ones as the notebook does."""
-        return Box(*map(int, self.place(box)))
+        """A box of the photo in pixels of the square, truncated as the notebook does; at least one pixel."""
+        x0, y0, x1, y1 = map(int, self.place(box))
+        return Box(x0, y0, max(x0 + 1, x1), max(y0 + 1, y1))
+
+
+def _resized(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    from PIL import Image as Pillow
+
+    return np.asarray(Pillow.fromarray(image).resize((width, height), Pillow.Resampling.BILINEAR))
 
 
 def _span(start: float, end: float, length: int) -> tuple[int, int]:

@@ -16,7 +16,7 @@ def engine() -> PpocrEngine:
 
 def test_drawn_bibs_are_read_where_they_are(engine: PpocrEngine, tmp_path: Path) -> None:
     data = draw_photo(tmp_path / "a.jpg", "2419", "3071", size=(800, 600)).read_bytes()
-    readings = {reading.text: reading for reading in engine.read([decode(data, last_look=False)])[0]}
+    readings = {reading.text: reading for reading in next(engine.read([decode(data, last_look=False)]))}
     assert readings.keys() == {"2419", "3071"}
     left, right = readings["2419"], readings["3071"]
     assert left.box.x1 < 400 < right.box.x0
@@ -26,7 +26,7 @@ def test_drawn_bibs_are_read_where_they_are(engine: PpocrEngine, tmp_path: Path)
 
 def test_a_photo_larger_than_the_detector_sees_keeps_its_own_pixels(engine: PpocrEngine, tmp_path: Path) -> None:
     data = draw_photo(tmp_path / "a.jpg", "17", "2419", size=(2 * LONG_SIDE, 1600)).read_bytes()
-    boxes = {reading.text: reading.box for reading in engine.read([decode(data, last_look=False)])[0]}
+    boxes = {reading.text: reading.box for reading in next(engine.read([decode(data, last_look=False)]))}
     assert boxes["2419"].x0 > LONG_SIDE
     assert boxes["17"].x1 < LONG_SIDE
 
@@ -35,12 +35,12 @@ def test_a_photo_larger_than_the_detector_sees_keeps_its_own_pixels(engine: Ppoc
 def test_a_picture_without_text_has_no_readings(engine: PpocrEngine, tmp_path: Path, size: tuple[int, int]) -> None:
     Image.new("RGB", size, (90, 140, 90)).save(tmp_path / "a.png")
     before = getrusage(RUSAGE_SELF).ru_maxrss
-    assert engine.read([decode((tmp_path / "a.png").read_bytes(), last_look=False)]) == [()]
+    assert list(engine.read([decode((tmp_path / "a.png").read_bytes(), last_look=False)])) == [()]
     grown_mib = (getrusage(RUSAGE_SELF).ru_maxrss - before) / 1024
     assert grown_mib < 2000  # a strip enlarged by its short side would take tens of gigabytes
 
 
 def test_the_notebooks_own_photo_is_read(engine: PpocrEngine, shared: Path) -> None:
     photo = shared / "photos" / "jipwulffele" / "54439049544_983bf7e3e7_o.jpg"
-    texts = {reading.text for reading in engine.read([decode(photo.read_bytes(), last_look=False)])[0]}
+    texts = {reading.text for reading in next(engine.read([decode(photo.read_bytes(), last_look=False)]))}
     assert texts >= {"2163", "2642", "2656"}

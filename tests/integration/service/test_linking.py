@@ -1,17 +1,21 @@
 """The link tree follows the database, photo by photo or as a whole, with the same outcome."""
 
 import random
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from bibwatch.config import load_config
+from bibwatch.errors import DatabaseUnreadable
 from bibwatch.service.linking import Linking
 from bibwatch.service.status import gather
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.readings import Seen
+from bibwatch.store.schema import FIRST_TABLES
 from bibwatch.store.store import Store
 from bibwatch.values import Box, Photo, Reading
 
@@ -101,6 +105,27 @@ def test_status_tells_down_from_degraded_from_well(race: Race) -> None:
     found = gather(database)
     assert (found.queue["done"], found.inferences, found.last_photos) == (1, 1, [str(race.folder / "incoming/a.jpg")])
     lock.release()
+
+
+def test_a_database_of_an_older_form_is_told_and_brought_up_to_date_by_a_writer(tmp_path: Path) -> None:
+    path = tmp_path / "bibwatch.db"
+    with closing(sqlite3.connect(path)) as old:
+        for statement in FIRST_TABLES:
+            old.execute(statement)
+        old.execute("CREATE TABLE _sqlite_migrations (migration_set TEXT, name TEXT, applied_at TEXT)")
+        old.execute("INSERT INTO _sqlite_migrations VALUES ('bibwatch', '0001_first_tables', '2026-11-22')")
+        old.commit()
+    assert gather(path).state == "down"
+    assert "an older bibwatch made the database" in gather(path).degraded[0]
+    with pytest.raises(DatabaseUnreadable, match="scan` brings it up to date"):
+        Store.open_read_only(path)
+    Store.open(path).close()
+    assert gather(path).queue == {"waiting": 0, "reading": 0, "done": 0, "failed": 0}
+    with closing(sqlite3.connect(path)) as newer:
+        newer.execute("PRAGMA user_version = 99")
+    Store.open(path).close()
+    with closing(sqlite3.connect(path)) as newer:
+        assert newer.execute("PRAGMA user_version").fetchone() == (99,)
 
 
 def test_status_without_a_database_is_down_and_says_how_to_begin(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ pytest.importorskip("torchmetrics")
 from PIL import Image
 
 from bibwatch.draw import draw_scene
-from bibwatch.errors import TrainingError
+from bibwatch.errors import BibwatchError, TrainingError
 from bibwatch.read.dossard.engine import DossardEngine
-from bibwatch.read.engine import DossardSetup
-from bibwatch.train.run import Outputs, Run, Wish
+from bibwatch.read.dossard.setup import DossardSetup
+from bibwatch.train.run import Outputs, Run, Wish, torch_device
 from bibwatch.train.scenes import Scene, Squares, find_scenes, split
 from bibwatch.train.training import Recipe, Training
 from bibwatch.values import Box
@@ -123,11 +123,14 @@ def test_when_the_rate_falls_it_goes_on_from_the_best_weights(tmp_path: Path) ->
 
 def test_a_loss_that_is_no_number_ends_the_training(tmp_path: Path) -> None:
     scenes = find_scenes(*[draw_scenes(tmp_path, 2)] * 2)
-    model = Wanders([1.0])
+    model = Wanders([float("nan"), 1.0])
     training = Training(model, (Squares(scenes, 32), Squares(scenes, 32)), Recipe(size=32), torch.device("cpu"))
-    model.weight.data.fill_(float("nan"))
     with pytest.raises(TrainingError, match="the loss is nan in epoch 1"):
         training.run_epoch(silent)
+    model.weight.data.fill_(float("inf"))
+    with pytest.raises(TrainingError, match="the loss is inf in epoch 1"):
+        training.run_epoch(silent)
+    assert training.history == []
 
 
 def small_wish(folder: Path, seed: int = 0) -> Wish:
@@ -146,12 +149,16 @@ def test_a_resumed_training_goes_on_as_if_it_had_never_stopped(tmp_path: Path) -
     report = json.loads(resumed.outputs.report.read_text())
     assert report == json.loads(whole.outputs.report.read_text())
     assert [len(report["train"]), len(report["validation"]), len(report["epochs"])] == [3, 1, 2]
-    resumed.draw_findings()
+    resumed.finish()
+    assert (tmp_path / "parts.pt").stat().st_size > 1e8
     for picture in (resumed.outputs.curves, resumed.outputs.findings):
         with Image.open(picture) as drawn:
             assert drawn.format == "PNG"
     with pytest.raises(TrainingError, match="cannot go on with"):
-        Run(Outputs(tmp_path / "parts.pt"), replace(wish, recipe=replace(wish.recipe, batch=1)), resume=True)
+        Run(resumed.outputs, replace(wish, recipe=replace(wish.recipe, batch=1)), resume=True)
+    draw_scenes(tmp_path / "scenes", 6)
+    with pytest.raises(TrainingError, match="begun with other photos"):
+        Run(resumed.outputs, wish, resume=True)
 
 
 def test_a_training_that_cannot_be_resumed_says_why(tmp_path: Path) -> None:
@@ -164,6 +171,38 @@ def test_a_training_that_cannot_be_resumed_says_why(tmp_path: Path) -> None:
     torch.save({"weights": torch.zeros(1)}, tmp_path / "a.resume.pt")
     with pytest.raises(TrainingError, match="is not the state of a training"):
         Run(Outputs(tmp_path / "a.pt"), wish, resume=True)
+
+
+def test_photos_that_cannot_be_used_are_all_named_before_the_first_epoch(tmp_path: Path) -> None:
+    scenes = draw_scenes(tmp_path / "scenes", 6)
+    (scenes / "1.png").write_text("no picture")
+    (scenes / "4.txt").write_text("1000,1000,1010,1010\n")
+    run = Run(Outputs(tmp_path / "a.pt"), small_wish(scenes), resume=False)
+    told: list[tuple[int, int]] = []
+    with pytest.raises(TrainingError) as caught:
+        run.prepare(lambda done, total: told.append((done, total)))
+    assert "1.png: the file is neither" in str(caught.value)
+    assert "4.png: the box (1000, 1000, 1010, 1010) lies outside" in str(caught.value)
+    assert told[-1] == (6, 6)
+    with pytest.raises(TrainingError, match="not even one epoch was finished"):
+        run.finish()
+
+
+def test_no_file_of_a_training_is_written_over_unasked(tmp_path: Path) -> None:
+    outputs = Outputs(tmp_path / "a.pt")
+    outputs.must_be_new(force=False)
+    outputs.report.write_text("somebody's own")
+    with pytest.raises(BibwatchError, match="a.json: exists already"):
+        outputs.must_be_new(force=False)
+    outputs.must_be_new(force=True)
+    with pytest.raises(TrainingError, match="name the weights .pt"):
+        Outputs(tmp_path / "a.json").must_be_new(force=True)
+
+
+@pytest.mark.parametrize(("name", "part"), [("gpu", "is none of auto, cpu"), ("cuda:97", "sees no such GPU")])
+def test_a_device_that_is_not_there_is_an_error(name: str, part: str) -> None:
+    with pytest.raises(TrainingError, match=part):
+        torch_device(name)
 
 
 @pytest.mark.long
@@ -187,7 +226,7 @@ def test_a_training_from_nothing_finds_drawn_bibs_through_the_engine(
     setup = DossardSetup(tmp_path / "mine.pt", 0.5, 800, easyocr_models(tmp_path / "easyocr"), False, 0.9)
     set_checksums_aside(monkeypatch)
     engine = DossardEngine(setup, "cpu", threads=2)
-    [readings] = engine.read([np.asarray(photo)])
+    readings = next(engine.read([np.asarray(photo)]))
     centres = [((r.box.x0 + r.box.x1) / 2, (r.box.y0 + r.box.y1) / 2) for r in readings if r.text == "7"]
     for x, y in ((40, 60), (560, 100), (80, 600), (600, 620)):
         assert any(x < cx < x + 128 and y < cy < y + 128 for cx, cy in centres), (centres, history)

@@ -13,7 +13,14 @@ torch = pytest.importorskip("torch")
 from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
 
 from bibwatch.errors import EngineUnavailable
-from bibwatch.read.dossard.detector import HALF_TRIALS, Detector, load_weights, network, read_state
+from bibwatch.read.dossard.detector import (
+    HALF_TRIALS,
+    Detector,
+    HalfPrecision,
+    load_weights,
+    network,
+    read_state,
+)
 from bibwatch.values import Box
 
 SQUARES = [np.full((8, 8, 3), shade, np.uint8) for shade in (0, 51, 102, 153, 204)]
@@ -26,17 +33,29 @@ def saved(content: object) -> bytes:
     return file.getvalue()
 
 
+class Passes(torch.nn.Module):  # type: ignore[misc]
+    """A backbone that notes in which precision it was run."""
+
+    out_channels = 1
+
+    def forward(self, batch: Any) -> dict[str, Any]:
+        self.was_half = torch.is_autocast_enabled("cpu")
+        return {"0": batch}
+
+
 class Shades(torch.nn.Module):  # type: ignore[misc]
     """Finds one box in each square, at the place of its shade; with more squares than `fits`, memory is out."""
 
     def __init__(self, fits: int = 99, half_shift: float = 0.0) -> None:
         super().__init__()
+        self.backbone = Passes()
         self._fits = fits
         self._half_shift = half_shift
         self.seen: list[tuple[int, bool]] = []  # squares at once, and whether in half precision
 
     def forward(self, squares: Sequence[Any]) -> list[Mapping[str, Any]]:
-        half = torch.is_autocast_enabled("cpu")
+        self.backbone(squares[0])
+        half = self.backbone.backbone.was_half
         self.seen.append((len(squares), half))
         if len(squares) > self._fits:
             raise torch.OutOfMemoryError("out of memory")
@@ -78,22 +97,36 @@ def test_half_precision_is_trusted_once_it_found_the_same(
 ) -> None:
     model = Shades(half_shift=half_shift)
     trying = detector(model, 1)
-    trying._half._left = HALF_TRIALS  # as on a GPU
+    trying.half = HalfPrecision(HALF_TRIALS)  # as on a GPU
     for _ in range(HALF_TRIALS + 1):
         trying.detect(SQUARES[:1])
-    assert trying._half.trusted is trusted
+    assert trying.half.trusted is trusted
     *_, last = model.seen
     assert last == (1, trusted)
     expected = 2 * HALF_TRIALS + 1 if trusted else 2 + HALF_TRIALS
     assert len(model.seen) == expected
 
 
+def test_half_precision_may_change_the_order_of_boxes_but_not_their_number() -> None:
+    left, right = [1.0, 2.0, 30.0, 40.0], [50.0, 2.0, 80.0, 40.0]
+    for other, trusted in (
+        ([(right, 0.9), ([1.9, 2.0, 30.0, 39.1], 0.9)], True),
+        ([(left, 0.9)], False),
+        ([(left, 0.9), (left, 0.8)], False),
+        ([], False),
+    ):
+        half = HalfPrecision(1)
+        half.compare([[], [(left, 0.9), (right, 0.8)]], [[], other])
+        assert half.trusted is trusted
+        assert not half.on_trial
+
+
 def test_the_network_runs_in_half_precision_too() -> None:
     model = network(min_size=64, max_size=64, rpn_post_nms_top_n_test=5)
     trying = Detector(model, torch.device("cpu"), threshold=0.0, batch=1)
-    trying._half._left = 1
+    trying.half = HalfPrecision(1)
     assert len(trying.detect(SQUARES[:1])) == 1
-    assert not trying._half.on_trial
+    assert not trying.half.on_trial
 
 
 @pytest.mark.parametrize(

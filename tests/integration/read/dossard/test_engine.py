@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+torch = pytest.importorskip("torch")
 pytest.importorskip("easyocr")
 
-from bibwatch.errors import EngineUnavailable
+from bibwatch.errors import EngineBroken, EngineUnavailable
 from bibwatch.read import engine
 from bibwatch.read.dossard import models
-from bibwatch.read.dossard.engine import DossardEngine, fingerprint
-from bibwatch.read.engine import DossardSetup, EngineSetup
-from bibwatch.values import Box
+from bibwatch.read.dossard.engine import DossardEngine, fingerprint, visible_gpu
+from bibwatch.read.dossard.setup import DossardSetup
+from bibwatch.read.engine import EngineSetup
+from bibwatch.values import Box, Reading
 from tests.models import easyocr_models, set_checksums_aside, whole_picture_weights
 
 PHOTO = np.random.default_rng(1).integers(0, 255, (60, 101, 3), np.uint8)
@@ -36,6 +38,7 @@ def dossard(setup: DossardSetup) -> DossardEngine:
 
 def test_a_number_is_read_where_the_dossard_is(dossard: DossardEngine, setup: DossardSetup) -> None:
     [[reading]] = dossard.read([PHOTO])
+    assert isinstance(reading, Reading)
     assert reading.text == "7"
     assert reading.score > 0.99
     assert reading.detection_score == pytest.approx(0.9, abs=1e-4)
@@ -47,7 +50,7 @@ def test_a_number_is_read_where_the_dossard_is(dossard: DossardEngine, setup: Do
 
 def test_a_threshold_above_the_score_leaves_no_dossard(dossard: DossardEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dossard._detector, "_threshold", 0.95)
-    assert dossard.read([PHOTO, PHOTO]) == [(), ()]
+    assert list(dossard.read([PHOTO, PHOTO])) == [(), ()]
 
 
 def test_the_fingerprint_follows_what_readings_depend_on(setup: DossardSetup, tmp_path: Path) -> None:
@@ -74,11 +77,53 @@ def test_weights_that_changed_since_the_fingerprint_are_not_used(
 def test_a_gpu_that_is_not_there_is_an_error_and_no_silent_cpu(
     setup: DossardSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")  # not to be changed for the tests after this one
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     for device in ("cuda", "cuda:1"):
         with pytest.raises(EngineUnavailable, match=f"device {device} was asked for, but torch .* sees no such GPU"):
             DossardEngine(setup, device, threads=2)
+
+
+@pytest.mark.parametrize(
+    ("visible", "index", "expected"),
+    [(None, 0, "0"), (None, 1, "1"), ("", 0, ""), ("2", 0, "2"), ("2", 1, ""), ("3, 5", 1, "5"), ("-1", 0, "-1")],
+)
+def test_gpus_that_were_hidden_stay_hidden(visible: str | None, index: int, expected: str) -> None:
+    assert visible_gpu(visible, index) == expected
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), MemoryError),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), EngineBroken),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), EngineBroken),
+        (RuntimeError("shape '[2]' is invalid for input of size 3"), RuntimeError),
+    ],
+)
+def test_only_errors_of_the_gpu_break_the_engine(
+    dossard: DossardEngine, monkeypatch: pytest.MonkeyPatch, raised: Exception, expected: type[Exception]
+) -> None:
+    def fail(pictures: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(dossard._detector, "detect", fail)
+    with pytest.raises(expected) as caught:
+        list(dossard.read([PHOTO]))
+    assert caught.type is expected
+
+
+def test_a_gpu_that_does_not_compute_is_known_before_any_photo(
+    dossard: DossardEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dossard._try_out()
+
+    def fail(pictures: object) -> None:
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
+
+    monkeypatch.setattr(dossard._detector, "detect", fail)
+    with pytest.raises(EngineUnavailable, match="is there, but does not compute: CUDA error: no kernel image"):
+        dossard._try_out()
 
 
 def test_missing_models_are_named_at_once_with_their_folder(setup: DossardSetup, tmp_path: Path) -> None:
