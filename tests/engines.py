@@ -62,6 +62,19 @@ def batched() -> Batched:
     return Batched()
 
 
+class Unhurried(Batched):
+    """Takes four photos at a time, and half a second for each."""
+
+    def read(self, images: "Sequence[Image]") -> Iterator[tuple[Reading, ...]]:
+        for photo in Scripted.read(self, images):
+            time.sleep(0.5)
+            yield photo
+
+
+def unhurried() -> Unhurried:
+    return Unhurried()
+
+
 def missing() -> Scripted:
     raise EngineUnavailable("the model file is missing")
 

@@ -35,7 +35,7 @@ def export_csv(file: Path, config_path: Path, force: bool) -> None:
     from bibwatch.service.labels import export_labels
 
     must_be_new(file, force=force)
-    rows = export_labels(load_config(config_path, need_folders=False), file)
+    rows = export_labels(load_config(config_path, asks_only=True), file)
     click.echo(f"{count_of(rows, 'row')} in {file}")
 
 

@@ -58,7 +58,7 @@ def find(bib: str, config_path: Path, max_distance: float | None, json_wanted: b
     """
     from bibwatch.service.linking import photos_of
 
-    config = load_config(config_path, need_folders=False)
+    config = load_config(config_path, asks_only=True)
     photos = photos_of(config, bib, config.max_distance if max_distance is None else max_distance)
     if json_wanted:
         click.echo(json.dumps({"bib": bib, "photos": [str(path) for path in photos]}))
@@ -85,7 +85,7 @@ def link(config_path: Path, dry_run: bool, json_wanted: bool) -> None:
     from bibwatch.cli.show import applied_as_json
     from bibwatch.service.linking import relink_once
 
-    outcome = relink_once(load_config(config_path, need_folders=False), dry_run=dry_run)
+    outcome = relink_once(load_config(config_path, asks_only=True), dry_run=dry_run)
     if json_wanted:
         click.echo(applied_as_json(outcome))
         return
@@ -121,7 +121,7 @@ def demo(count: int, folder: Path | None, engine: str | None, device: str | None
 
 def _config_or_defaults(path: Path) -> Config:
     """The config, or the defaults where the standard file is not there."""
-    return load_config(path, need_folders=False) if path != STANDARD_CONFIG or path.exists() else _defaults()
+    return load_config(path, asks_only=True) if path != STANDARD_CONFIG or path.exists() else _defaults()
 
 
 def _defaults() -> Config:

@@ -17,11 +17,11 @@ from bibwatch.errors import ConfigError
 DOSSARD_PACKAGES = ("torch", "torchvision", "easyocr")  # what the extra `dossard` installs
 
 
-def load_config(path: Path, *, running: Config | None = None, need_folders: bool = True) -> Config:
+def load_config(path: Path, *, running: Config | None = None, asks_only: bool = False) -> Config:
     """Read and check the config file; relative paths are relative to it.
 
-    `running` is the config in force, if any: a folder watched already may be missing for a while. Questions to the
-    database set `need_folders` to False: they need no watched folder at all.
+    `running` is the config in force, if any: a folder watched already may be missing for a while. What only asks the
+    database needs neither folders nor an engine: `asks_only`.
 
     Raises:
         ConfigError: with every problem, each naming the file, the key and, where there is one, the line.
@@ -31,7 +31,7 @@ def load_config(path: Path, *, running: Config | None = None, need_folders: bool
     if config is not None:
         try:
             config = _absolute(config, path.absolute().parent)
-            for place, text in _faults(config, running, need_folders):
+            for place, text in _faults(config, running, asks_only=asks_only):
                 document.report(place, text)
         except (OSError, RuntimeError, ValueError) as error:  # ~nobody, a circle of links, a zero byte
             document.report((), f"a path in it cannot be followed: {error}")
@@ -63,7 +63,7 @@ def with_reader(config: Config, engine: str | None, device: str | None) -> Confi
 def find_database(path: Path) -> tuple[Path, list[str]]:
     """Where the database is, and the config's problems if any: a service runs on while its config file is broken."""
     try:
-        return load_config(path, need_folders=False).database, []
+        return load_config(path, asks_only=True).database, []
     except ConfigError as error:
         problems = list(error.problems)
     # Whatever else is broken, the line that names the database is most often whole.
@@ -146,12 +146,12 @@ def _whole(base: Path, path: Path) -> Path:
     return (base / path.expanduser()).resolve()
 
 
-def _faults(config: Config, running: Config | None, need_folders: bool) -> Iterator[tuple[Place, str]]:
+def _faults(config: Config, running: Config | None, *, asks_only: bool) -> Iterator[tuple[Place, str]]:
     """What is wrong with values that are each well-formed."""
     known = {folder.path for folder in running.watch} if running else set()
     for index, folder in enumerate(config.watch):
         place: Place = ("watch", index, "path")
-        if need_folders and folder.path not in known and (fault := _folder_fault(folder.path)):
+        if not asks_only and folder.path not in known and (fault := _folder_fault(folder.path)):
             yield place, f"{folder.path}: {fault}"
         yield from ((place, text) for text in _overlaps(folder, config.watch[:index]))
         if config.links.root.is_relative_to(folder.path) or folder.path.is_relative_to(config.links.root):
@@ -165,7 +165,8 @@ def _faults(config: Config, running: Config | None, need_folders: bool) -> Itera
         yield ("links", "root"), f"{config.links.root}: not a folder"
     if running is not None and config.database != running.database:
         yield ("database",), f"a running service keeps its database {running.database}; restart it to change that"
-    yield from _reader_faults(config.reader)
+    if not asks_only:
+        yield from _reader_faults(config.reader)
     if config.start_list is not None:
         yield ("start_list",), "this version reads no start list yet; leave it null"
 
@@ -200,5 +201,14 @@ def _reader_faults(reader: ReaderConfig) -> Iterator[tuple[Place, str]]:
     weights, place = reader.dossard.weights, ("reader", "dossard", "weights")
     if weights is None:
         yield place, "engine dossard needs the file with your fine-tuned weights (.pt)"
-    elif not weights.is_file():
-        yield place, f"{weights}: no such file"
+    elif fault := _file_fault(weights):
+        yield place, f"{weights}: {fault}"
+
+
+def _file_fault(path: Path) -> str | None:
+    try:
+        if not path.is_file():
+            return "not a file" if path.exists() else "no such file"
+    except OSError as error:
+        return f"cannot be looked at: {error.strerror}"
+    return None if os.access(path, os.R_OK) else "this user may not read it; mend its permissions"

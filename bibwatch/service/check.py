@@ -32,7 +32,7 @@ def checks(config_path: Path) -> Iterator[Check]:
         yield f"watched folder {shown(folder.path)}", _watch_fault(config, folder.path)
     yield f"link root {shown(config.links.root)}", _write_fault(config.links.root)
     yield f"database {shown(config.database)}", _write_fault(config.database.parent)
-    yield _engine_check(config)
+    yield from _engine_checks(config)
     yield _systemd_check()
 
 
@@ -59,20 +59,24 @@ def _write_fault(folder: Path) -> str | None:
     return None
 
 
-def _engine_check(config: Config) -> Check:
+def _engine_checks(config: Config) -> Iterator[Check]:
     """Whether all its files are there, at once; then whether it loads, on its device, in a process of its own."""
-    setup = engine_setup(config)
+    setup, missing = engine_setup(config), None
     name = f"engine {setup.name}"
     try:
         missing = engine.missing_files(setup)
-        if missing:
+        if missing is not None:
             fetched = (
                 "; the first start fetches them where the network allows" if config.reader.dossard.download else ""
             )
-            return name, missing + fetched
-        return f"{name} on {_tried(pool_for(config, engine.fingerprint(setup), photos=1))}", None
+            yield name, missing + fetched
+        dossard = config.reader.dossard.model_copy(update={"download": False})
+        offline = config.reader.model_copy(update={"dossard": dossard})
+        pool = pool_for(config.model_copy(update={"reader": offline}), engine.fingerprint(setup), photos=1)
+        yield f"{name} on {_tried(pool)}", None
     except BibwatchError as error:
-        return name, str(error)
+        if str(error) != missing:
+            yield name, str(error)
 
 
 def _tried(pool: Pool) -> str:

@@ -13,10 +13,9 @@ from bibwatch.config import Config
 from bibwatch.errors import PhotoError
 from bibwatch.files import whole_file
 from bibwatch.labels import NUMBER, Label, LabelFile, distinct_names, labels_as_text, lines_of, read_labels
-from bibwatch.read import engine
 from bibwatch.read.dossard.square import Square
 from bibwatch.read.photo_file import load, upright_size
-from bibwatch.service.setup import Watching, engine_setup
+from bibwatch.service.setup import Watching, engine_name
 from bibwatch.store.imports import Labelled
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.schema import IMPORTED
@@ -45,9 +44,9 @@ def export_labels(config: Config, path: Path) -> int:
         DatabaseMissing: nothing was ever read with this config.
         BibwatchError: the file cannot be written.
     """
-    fingerprint, image_size = engine.fingerprint(engine_setup(config)), config.reader.dossard.image_size
+    image_size = config.reader.dossard.image_size
     with closing(Store.open_read_only(config.database)) as store:
-        photos = sorted(store.readings.read_photos(fingerprint), key=lambda photo: photo.path)
+        photos = sorted(store.readings.read_photos(engine_name(config)), key=lambda photo: photo.path)
         names = distinct_names(store.queue.paths())
     labels = [label for photo in photos for label in _labels(photo, names[photo.path], image_size)]
     with whole_file(path) as file:

@@ -9,8 +9,7 @@ from bibwatch.config import Config
 from bibwatch.link.apply import Applied, LinkTree
 from bibwatch.link.plan import Plan, plan
 from bibwatch.match.decide import wanted_bibs, wanted_links
-from bibwatch.read import engine
-from bibwatch.service.setup import Watching, engine_setup, layout, rules
+from bibwatch.service.setup import Watching, engine_name, layout, rules
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
 from bibwatch.values import Targets
@@ -58,7 +57,7 @@ def relink_once(config: Config, *, dry_run: bool) -> Applied:
         CouldNotStart: a running service tends the tree.
         DatabaseMissing: nothing was ever scanned with this config.
     """
-    fingerprint = engine.fingerprint(engine_setup(config))
+    fingerprint = engine_name(config)
     with closing(Store.open_read_only(config.database)) as store:  # a database that is not there is not made here
         if dry_run:
             todo = Linking(store, fingerprint, config).plan()
@@ -81,5 +80,5 @@ def photos_of(config: Config, bib: str, max_distance: float) -> list[Path]:
     """
     wish = replace(rules(config), targets=Targets(frozenset({bib})), max_distance=max_distance)
     with closing(Store.open_read_only(config.database)) as store:
-        photos = store.readings.read_photos(engine.fingerprint(engine_setup(config)))
+        photos = store.readings.read_photos(engine_name(config))
         return sorted(photo.path for photo in photos if wanted_bibs(photo, wish))

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from bibwatch.config import Config, ReaderConfig
+from bibwatch.errors import EngineUnavailable
 from bibwatch.link.plan import Layout
 from bibwatch.match.decide import Rules
 from bibwatch.read import engine
@@ -52,6 +53,16 @@ def engine_setup(config: Config) -> EngineSetup:
         dossard.certain_score,
     )
     return EngineSetup(reader.device, max(1, _cores() // workers_for(config)), settings)
+
+
+def engine_name(config: Config) -> str:
+    """The fingerprint that the config's engine has now; empty where it cannot be told, so that the last reads serve."""
+    if config.reader.uses_dossard and config.reader.dossard.weights is None:
+        return ""
+    try:
+        return engine.fingerprint(engine_setup(config))
+    except EngineUnavailable:
+        return ""
 
 
 def pool_for(config: Config, fingerprint: str, photos: int | None = None) -> Pool:

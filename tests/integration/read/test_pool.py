@@ -155,6 +155,13 @@ def test_an_engine_that_takes_several_photos_gets_them_together(tmp_path: Path) 
     assert max(scores.values()) == 1.0  # once the first ones are in the engine, the next four wait together
 
 
+def test_a_photo_has_its_own_time_also_in_a_batch(tmp_path: Path) -> None:
+    pool = Pool(engines.unhurried, workers=1, timeout_s=1.2)
+    paths = [picture(tmp_path / f"{width}.png", width) for width in range(41, 50)]
+    outcomes = [outcome for _, outcome in batch.read_all(paths, pool)]
+    assert all(isinstance(outcome, Read) for outcome in outcomes), outcomes
+
+
 def test_a_photo_that_fails_in_a_batch_costs_only_itself(tmp_path: Path) -> None:
     outcomes = scores_in_batches(tmp_path, [41, 42, 43, 44, 45, 500, 46, 47, 48])
     [failed] = [text for text in outcomes if "no such tensor" in text]

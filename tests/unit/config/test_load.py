@@ -146,6 +146,19 @@ def test_without_the_extra_engine_dossard_says_what_to_install(folder: Path, mon
     assert "pip install 'bibwatch[dossard]'" in problem
 
 
+def test_questions_to_the_database_need_neither_folders_nor_weights(folder: Path) -> None:
+    (folder / "incoming").rmdir()
+    config = load(folder, GOOD + "reader: {dossard: {weights: unplugged/mine.pt}}\n", asks_only=True)
+    assert config.reader.uses_dossard
+
+
+def test_weights_that_cannot_be_read_are_named_with_their_line(folder: Path) -> None:
+    (folder / "incoming" / "mine.pt").mkdir()
+    for name, part in (("incoming/mine.pt", "not a file"), ("n" * 300, "cannot be looked at: File name too long")):
+        found = problems(folder, GOOD + f"reader:\n  dossard:\n    weights: {name}\n")
+        assert any("line 6: reader.dossard.weights: " in problem and part in problem for problem in found), found
+
+
 def test_the_database_is_found_whatever_else_is_broken(folder: Path) -> None:
     path = folder / "config.yaml"
     for text in ("database: 'state/x.db'  # here\nwatch: [\n", GOOD + "database: state/x.db\ncolour: blue\n"):
