@@ -17,7 +17,11 @@ def must_be_new(path: Path, *, force: bool) -> None:
     Raises:
         BibwatchError: something is there, or its folder is not.
     """
-    if path.exists() and not path.is_file():
+    try:
+        strange = path.exists() and not path.is_file()
+    except OSError as error:
+        raise BibwatchError(f"{path}: cannot be written: {error.strerror}") from error
+    if strange:
         raise BibwatchError(f"{path}: is no regular file; name another one")
     if not path.parent.is_dir():
         raise BibwatchError(f"{path.parent}: no such folder")
@@ -34,6 +38,9 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     """
     try:
         place = path.resolve()
+    except RuntimeError as error:  # links that lead in a circle
+        raise BibwatchError(f"{path}: cannot be written: {error}") from error
+    try:
         with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as folder:
             fresh = Path(folder, place.name)
             with fresh.open("wb") as file:

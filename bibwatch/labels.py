@@ -61,7 +61,7 @@ def labels_as_text(labels: Iterable[Label]) -> str:
 
 def distinct_names(paths: Iterable[Path]) -> dict[Path, str]:
     """Path -> its file name, with as many of the folders above it as tell it from the other paths."""
-    left = list(paths)
+    left = set(paths)
     names: dict[Path, str] = {}
     length = 1
     while left:
@@ -70,7 +70,7 @@ def distinct_names(paths: Iterable[Path]) -> dict[Path, str]:
         for end in ends.values():
             counts[end] = counts.get(end, 0) + 1
         names |= {path: "/".join(end) for path, end in ends.items() if counts[end] == 1}
-        left = [path for path in left if path not in names]
+        left -= names.keys()
         length += 1
     return names
 
@@ -114,8 +114,8 @@ def _box(text: str, image_size: int) -> Box:
         if not isinstance(numbers, list):
             raise TypeError
         x0, y0, x1, y1 = (int(number) for number in numbers)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError(f"bbox {text!r} is no list of four numbers") from error
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"bbox {text[:60]!r} is no list of four numbers") from error
     if not (0 <= x0 < x1 <= image_size and 0 <= y0 < y1 <= image_size):
         limits = (
             f"a padded square of {image_size} pixels; the config's reader.dossard.image_size must be the notebook's"

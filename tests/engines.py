@@ -63,11 +63,11 @@ def batched() -> Batched:
 
 
 class Unhurried(Batched):
-    """Takes four photos at a time, and half a second for each."""
+    """Takes four photos at a time, and most of a second for each."""
 
     def read(self, images: "Sequence[Image]") -> Iterator[tuple[Reading, ...]]:
         for photo in Scripted.read(self, images):
-            time.sleep(0.5)
+            time.sleep(0.8)
             yield photo
 
 

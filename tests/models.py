@@ -22,8 +22,10 @@ def whole_picture_weights(path: Path, score: float = 0.9) -> Path:
         state[f"{layer}.weight"].zero_()
         state[f"{layer}.bias"].zero_()
     state["roi_heads.box_predictor.cls_score.bias"][1] = math.log(score / (1 - score))
-    # Every proposal grows as far as torchvision lets it, to the whole picture, so that one is left of them all.
-    state["rpn.head.bbox_pred.bias"].reshape(-1, 4)[:, 2:] = 1000.0
+    # Every proposal, and every box made of one, grows as far as torchvision lets it: beyond the whole picture, so that
+    # one is left of them all.
+    for layer in ("roi_heads.box_predictor.bbox_pred", "rpn.head.bbox_pred"):
+        state[f"{layer}.bias"].reshape(-1, 4)[:, 2:] = 1000.0
     torch.save(state, path)
     return path
 

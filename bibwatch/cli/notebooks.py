@@ -11,7 +11,7 @@ import click
 from bibwatch.cli.options import config_option, count_of, device_option, force_option
 from bibwatch.cli.show import counting
 from bibwatch.config import load_config
-from bibwatch.errors import ExtraMissing
+from bibwatch.errors import ExtraMissing, TrainingError
 from bibwatch.files import must_be_new
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -35,7 +35,7 @@ def export_csv(file: Path, config_path: Path, force: bool) -> None:
     from bibwatch.service.labels import export_labels
 
     must_be_new(file, force=force)
-    rows = export_labels(load_config(config_path, asks_only=True), file)
+    rows = export_labels(load_config(config_path, need_folders=False, need_engine=False), file)
     click.echo(f"{count_of(rows, 'row')} in {file}")
 
 
@@ -56,7 +56,7 @@ def import_csv(file: Path, config_path: Path, replace: bool) -> None:
     from bibwatch.service.labels import import_labels
 
     with counting("reading photos") as tell:
-        imported = import_labels(load_config(config_path), file, tell, replace=replace)
+        imported = import_labels(load_config(config_path, need_engine=False), file, tell, replace=replace)
     for problem in imported.problems:
         click.echo(f"bibwatch: {problem}", err=True)
     click.echo(
@@ -137,8 +137,20 @@ def train(  # noqa: PLR0913, PLR0917  # one for each option
         _follow(run, epochs)
     except KeyboardInterrupt:
         click.echo("\nstopped by hand")
+        _finish(run)
+    except TrainingError:
+        if run.training.history:
+            _finish(run)
+        raise
+    else:
+        _finish(run)
+
+
+def _finish(run: Run) -> None:
+    """Keep the best so far, and say so."""
     best = run.finish()
-    click.echo(f"{out}: the weights of epoch {best.number}, AP50 {best.ap50:.3f}; curves, photos and report beside it")
+    text = f"the weights of epoch {best.number}, AP50 {best.ap50:.3f}; curves, photos and report beside it"
+    click.echo(f"{run.outputs.weights}: {text}")
 
 
 def _follow(run: Run, epochs: int) -> None:

@@ -32,7 +32,8 @@ def read(
     from bibwatch.read.engine import fingerprint
     from bibwatch.service.setup import engine_setup, pool_for
 
-    config = with_reader(_config_or_defaults(config_path), engine, device)
+    given = _config_or_defaults(config_path, need_engine=engine is None and device is None)
+    config = with_reader(given, engine, device)
     pool, failed = pool_for(config, fingerprint(engine_setup(config)), len(photos)), False
     for path, outcome in read_all(photos, pool):
         failed = failed or isinstance(outcome, PhotoError)
@@ -58,7 +59,7 @@ def find(bib: str, config_path: Path, max_distance: float | None, json_wanted: b
     """
     from bibwatch.service.linking import photos_of
 
-    config = load_config(config_path, asks_only=True)
+    config = load_config(config_path, need_folders=False, need_engine=False)
     photos = photos_of(config, bib, config.max_distance if max_distance is None else max_distance)
     if json_wanted:
         click.echo(json.dumps({"bib": bib, "photos": [str(path) for path in photos]}))
@@ -85,7 +86,7 @@ def link(config_path: Path, dry_run: bool, json_wanted: bool) -> None:
     from bibwatch.cli.show import applied_as_json
     from bibwatch.service.linking import relink_once
 
-    outcome = relink_once(load_config(config_path, asks_only=True), dry_run=dry_run)
+    outcome = relink_once(load_config(config_path, need_folders=False, need_engine=False), dry_run=dry_run)
     if json_wanted:
         click.echo(applied_as_json(outcome))
         return
@@ -119,9 +120,11 @@ def demo(count: int, folder: Path | None, engine: str | None, device: str | None
     show_demo(count, folder, config.reader)
 
 
-def _config_or_defaults(path: Path) -> Config:
+def _config_or_defaults(path: Path, *, need_engine: bool) -> Config:
     """The config, or the defaults where the standard file is not there."""
-    return load_config(path, asks_only=True) if path != STANDARD_CONFIG or path.exists() else _defaults()
+    if path == STANDARD_CONFIG and not path.exists():
+        return _defaults()
+    return load_config(path, need_folders=False, need_engine=need_engine)
 
 
 def _defaults() -> Config:

@@ -106,7 +106,8 @@ def _status_lines(status: Status) -> Iterator[str]:
         yield f"          {status.inferences} contents read by an engine, {status.links} links"
     if health:
         workers = health["workers"]
-        place = f" ({workers['engine']} on {', '.join(workers['devices'])})" if workers["devices"] else ""
+        engine = health["engine"].partition(":")[0]
+        place = f" ({engine} on {', '.join(workers['devices'])})" if workers["devices"] else ""
         ready = f"{workers['ready']} ready{place}, {workers['busy']} photos in hand"
         yield f"readers   {ready}; {health['photos_per_s']:.2f} photos/s in the last minute"
         yield f"settling  {health['settling']}"

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from bibwatch.errors import ConfigError
 DOSSARD_PACKAGES = ("torch", "torchvision", "easyocr")  # what the extra `dossard` installs
 
 
-def load_config(path: Path, *, running: Config | None = None, asks_only: bool = False) -> Config:
+def load_config(
+    path: Path, *, running: Config | None = None, need_folders: bool = True, need_engine: bool = True
+) -> Config:
     """Read and check the config file; relative paths are relative to it.
 
-    `running` is the config in force, if any: a folder watched already may be missing for a while. What only asks the
-    database needs neither folders nor an engine: `asks_only`.
+    `running` is the config in force, if any: a folder watched already may be missing for a while. Questions to the
+    database need neither the folders nor the engine.
 
     Raises:
         ConfigError: with every problem, each naming the file, the key and, where there is one, the line.
@@ -31,7 +34,9 @@ def load_config(path: Path, *, running: Config | None = None, asks_only: bool = 
     if config is not None:
         try:
             config = _absolute(config, path.absolute().parent)
-            for place, text in _faults(config, running, asks_only=asks_only):
+            faults = [_faults(config, running, need_folders=need_folders)]
+            faults += [_reader_faults(config.reader)] if need_engine else []
+            for place, text in chain.from_iterable(faults):
                 document.report(place, text)
         except (OSError, RuntimeError, ValueError) as error:  # ~nobody, a circle of links, a zero byte
             document.report((), f"a path in it cannot be followed: {error}")
@@ -63,7 +68,7 @@ def with_reader(config: Config, engine: str | None, device: str | None) -> Confi
 def find_database(path: Path) -> tuple[Path, list[str]]:
     """Where the database is, and the config's problems if any: a service runs on while its config file is broken."""
     try:
-        return load_config(path, asks_only=True).database, []
+        return load_config(path, need_folders=False).database, []
     except ConfigError as error:
         problems = list(error.problems)
     # Whatever else is broken, the line that names the database is most often whole.
@@ -146,12 +151,12 @@ def _whole(base: Path, path: Path) -> Path:
     return (base / path.expanduser()).resolve()
 
 
-def _faults(config: Config, running: Config | None, *, asks_only: bool) -> Iterator[tuple[Place, str]]:
+def _faults(config: Config, running: Config | None, *, need_folders: bool) -> Iterator[tuple[Place, str]]:
     """What is wrong with values that are each well-formed."""
     known = {folder.path for folder in running.watch} if running else set()
     for index, folder in enumerate(config.watch):
         place: Place = ("watch", index, "path")
-        if not asks_only and folder.path not in known and (fault := _folder_fault(folder.path)):
+        if need_folders and folder.path not in known and (fault := _folder_fault(folder.path)):
             yield place, f"{folder.path}: {fault}"
         yield from ((place, text) for text in _overlaps(folder, config.watch[:index]))
         if config.links.root.is_relative_to(folder.path) or folder.path.is_relative_to(config.links.root):
@@ -165,8 +170,6 @@ def _faults(config: Config, running: Config | None, *, asks_only: bool) -> Itera
         yield ("links", "root"), f"{config.links.root}: not a folder"
     if running is not None and config.database != running.database:
         yield ("database",), f"a running service keeps its database {running.database}; restart it to change that"
-    if not asks_only:
-        yield from _reader_faults(config.reader)
     if config.start_list is not None:
         yield ("start_list",), "this version reads no start list yet; leave it null"
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from bibwatch.errors import BibwatchError, EngineBroken, PhotoError, PhotoOutOfReach
 from bibwatch.read.engine import Engine
@@ -108,18 +108,15 @@ def live(connection: Connection, build: BuildEngine, parent: int) -> None:
     try:
         engine = build()
     except BibwatchError as error:
-        wire.send(Ending(str(error)))
-        return
+        wire.end(str(error))
     except Exception as error:  # model libraries raise anything
-        wire.send(Ending(f"{type(error).__name__}: {error}"))
-        return
+        wire.end(f"{type(error).__name__}: {error}")
     wire.send(Loaded(engine.batch, engine.device))
     try:
         while True:
             _read(engine, _next_batch(decoded, engine.batch), wire.send)
     except EngineBroken as error:
-        wire.send(Ending(str(error)))
-        os._exit(1)  # a broken GPU may hang an orderly end
+        wire.end(str(error))
 
 
 class _Wire:
@@ -132,6 +129,11 @@ class _Wire:
     def send(self, message: object) -> None:
         with self._sending:
             self._connection.send(message)
+
+    def end(self, reason: str) -> NoReturn:
+        """Say why, and end at once: a broken GPU may hang an orderly end."""
+        self.send(Ending(reason))
+        os._exit(1)
 
     def receive(self) -> object:
         return self._connection.recv()
@@ -200,6 +202,8 @@ def _read(engine: Engine, batch: Sequence[_Decoded], send: Callable[[object], No
             now = time.perf_counter()
             send(_answer(left.popleft(), readings, now - started))
             started = now
+        if left:
+            raise ValueError(f"no answer for {len(left)} of {len(batch)} photos")
     except EngineBroken:
         raise
     except Exception as error:  # model libraries raise anything; the photo is tried again

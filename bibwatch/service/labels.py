@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bibwatch.config import Config
-from bibwatch.errors import PhotoError
+from bibwatch.errors import BibwatchError, PhotoError
 from bibwatch.files import whole_file
 from bibwatch.labels import NUMBER, Label, LabelFile, distinct_names, labels_as_text, lines_of, read_labels
 from bibwatch.read.dossard.square import Square
@@ -46,8 +46,9 @@ def export_labels(config: Config, path: Path) -> int:
     """
     image_size = config.reader.dossard.image_size
     with closing(Store.open_read_only(config.database)) as store:
-        photos = sorted(store.readings.read_photos(engine_name(config)), key=lambda photo: photo.path)
-        names = distinct_names(store.queue.paths())
+        photos = sorted(store.readings.read_photos(engine_name(config, store)), key=lambda photo: photo.path)
+        # A running service may add photos and remove them between the two questions.
+        names = distinct_names({*store.queue.paths(), *(photo.path for photo in photos)})
     labels = [label for photo in photos for label in _labels(photo, names[photo.path], image_size)]
     with whole_file(path) as file:
         file.write(labels_as_text(labels).encode("utf-8", "surrogateescape"))
@@ -61,7 +62,7 @@ def import_labels(config: Config, path: Path, tell: Callable[[int, int], None], 
 
     Raises:
         CouldNotStart: a running service tends the database.
-        BibwatchError: the file is no such CSV.
+        BibwatchError: the file is no such CSV, or it is to replace all imports and holds nothing.
     """
     lock = ServiceLock(config.database)
     lock.take()
@@ -76,6 +77,8 @@ def import_labels(config: Config, path: Path, tell: Callable[[int, int], None], 
             if fault:
                 problems.append(f"{_where(path, lines)}: {shown(photo.path)}: {fault}")
             tell(number, len(named))
+        if replace and problems and not labelled.rows:
+            raise BibwatchError(f"nothing is replaced, since no row could be taken; the first problem: {problems[0]}")
         with closing(Store.open(config.database)) as store:
             store.imports.keep(labelled.contents(), time.time(), replace=replace)
     finally:

@@ -206,13 +206,13 @@ class Service:
         return {
             "pid": os.getpid(),
             "started_at": self._started_at,
+            "engine": self._engine,
             "folders": [shown(folder.path) for folder in self.config.watch],
             "settling": len(self._inbox),
             "workers": {
                 "ready": self.pool.ready,
                 "busy": self.pool.busy,
                 "pids": self.pool.pids,
-                "engine": self._engine.partition(":")[0],
                 "devices": self.pool.devices,
             },
             "photos_per_s": round(self.turns.tally.rate(now), 2),

@@ -57,8 +57,8 @@ def relink_once(config: Config, *, dry_run: bool) -> Applied:
         CouldNotStart: a running service tends the tree.
         DatabaseMissing: nothing was ever scanned with this config.
     """
-    fingerprint = engine_name(config)
     with closing(Store.open_read_only(config.database)) as store:  # a database that is not there is not made here
+        fingerprint = engine_name(config, store)
         if dry_run:
             todo = Linking(store, fingerprint, config).plan()
             made = (*(link.path for link in todo.make), *(new.path for _, new in todo.replace))
@@ -80,5 +80,5 @@ def photos_of(config: Config, bib: str, max_distance: float) -> list[Path]:
     """
     wish = replace(rules(config), targets=Targets(frozenset({bib})), max_distance=max_distance)
     with closing(Store.open_read_only(config.database)) as store:
-        photos = store.readings.read_photos(engine_name(config))
+        photos = store.readings.read_photos(engine_name(config, store))
         return sorted(photo.path for photo in photos if wanted_bibs(photo, wish))

@@ -1,6 +1,7 @@
 """The config in the rooms' own words: they never see it as a whole."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from bibwatch.read import engine
 from bibwatch.read.dossard.setup import DossardSetup
 from bibwatch.read.engine import EngineSetup
 from bibwatch.read.pool import Pool
+from bibwatch.store.store import Store
 from bibwatch.values import Targets
 from bibwatch.watch.names import PhotoNames, WatchedFolder
 
@@ -55,22 +57,24 @@ def engine_setup(config: Config) -> EngineSetup:
     return EngineSetup(reader.device, max(1, _cores() // workers_for(config)), settings)
 
 
-def engine_name(config: Config) -> str:
-    """The fingerprint that the config's engine has now; empty where it cannot be told, so that the last reads serve."""
-    if config.reader.uses_dossard and config.reader.dossard.weights is None:
-        return ""
-    try:
-        return engine.fingerprint(engine_setup(config))
-    except EngineUnavailable:
-        return ""
+def engine_name(config: Config, store: Store) -> str:
+    """The fingerprint of the config's engine; where its files are away, the one that was in force last.
+
+    Empty where there is none: then a photo shows what was read last.
+    """
+    reader = config.reader
+    if not reader.uses_dossard or reader.dossard.weights is not None:
+        with suppress(EngineUnavailable):
+            return engine.fingerprint(engine_setup(config))
+    _, health = store.pulse.last() or (0.0, {})
+    return str(health.get("engine", ""))
 
 
 def pool_for(config: Config, fingerprint: str, photos: int | None = None) -> Pool:
     """The reading children that the config asks for, with this engine, not started; no more than there are photos."""
     setup, workers = engine_setup(config), workers_for(config)
-    load_s = LOAD_S if engine.missing_files(setup) is None else FETCH_S
     build = partial(engine.build, setup, fingerprint)
-    return Pool(build, workers if photos is None else min(workers, photos), timeout_for(config), load_s)
+    return Pool(build, workers if photos is None else min(workers, photos), timeout_for(config), _load_time(setup))
 
 
 def workers_for(config: Config) -> int:
@@ -102,6 +106,15 @@ def rules(config: Config) -> Rules:
 def layout(config: Config) -> Layout:
     """How links are made."""
     return Layout(config.links.root, config.links.mode, config.links.relative)
+
+
+def _load_time(setup: EngineSetup) -> float:
+    """Seconds for the engine to load."""
+    try:
+        fetches = setup.dossard is not None and setup.dossard.download and engine.missing_files(setup) is not None
+    except EngineUnavailable:
+        return LOAD_S  # the child will say why
+    return FETCH_S if fetches else LOAD_S
 
 
 def _cores() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -90,7 +91,7 @@ class Run:
         """Decode every photo once, so that one that cannot be used is known before hours of training.
 
         Raises:
-            TrainingError: naming the first of those photos.
+            TrainingError: naming those photos, ten at most.
         """
         problems = []
         total = sum(map(len, self._data))
@@ -143,12 +144,11 @@ def torch_device(name: str) -> torch.device:
     Raises:
         TrainingError: a GPU is asked for, and torch sees none.
     """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise TrainingError(f"device {name} is none of auto, cpu, cuda, cuda:0, cuda:1, ...")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise TrainingError(f"device {name} is none of auto, cpu, cuda, cuda:0, cuda:1, ...") from error
+    device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise TrainingError(f"device {name} was asked for, but torch {torch.__version__} sees no such GPU")
     return device

@@ -21,7 +21,7 @@ from bibwatch.values import Box
 EXTENSIONS = (".jpg", ".jpeg", ".png")
 VALIDATION_SHARE = 0.2
 SHOWN_PROBLEMS = 10
-KEPT_BYTES = 2 << 30  # of decoded squares
+KEPT_BYTES = 1 << 30  # of decoded squares, for training and for validation each
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def split(scenes: Sequence[Scene], seed: int) -> tuple[list[Scene], list[Scene]]
 
 
 class Squares:
-    """The scenes padded and resized as the engine sees photos; kept once decoded, as far as memory allows.
+    """The scenes padded and resized as the engine sees photos; kept once decoded, the first gigabyte of them.
 
     Raises where a scene is taken:
         TrainingError: its photo cannot be read.

@@ -200,7 +200,8 @@ class Training:
 def _check(loss: float, number: int) -> float:
     """The loss of an epoch, which has to be a number."""
     if not math.isfinite(loss):
-        raise TrainingError(f"the loss is {loss} in epoch {number}: these photos and boxes do not train that way")
+        ways_out = "look at the boxes, begin from other weights (--init), or train more photos at a time (--batch)"
+        raise TrainingError(f"the loss is {loss} in epoch {number}, so the training has come apart; {ways_out}")
     return loss
 
 

@@ -56,7 +56,7 @@ def test_targets_come_and_go_with_the_config_and_nothing_is_read_again(service: 
     (service.bibs / "2419" / "notes.txt").write_text("mine")
     service.configure("[]")
     service.until(lambda: service.links() == {"2419/notes.txt"}, "old targets are gone")
-    assert not (service.bibs / "3071").exists()
+    service.until(lambda: not (service.bibs / "3071").exists(), "the empty folder is gone")
     assert service.status()["inferences"] == 1
 
 

@@ -47,6 +47,11 @@ def test_nothing_is_written_over_unasked_and_only_files_ever(tmp_path: Path) -> 
             must_be_new(path, force=True)
     with pytest.raises(BibwatchError, match="no such folder"):
         must_be_new(tmp_path / "none" / "a.csv", force=True)
+    with pytest.raises(BibwatchError, match="File name too long"):
+        must_be_new(tmp_path / ("a" * 300), force=False)
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    with pytest.raises(BibwatchError, match="circle: cannot be written"):
+        write(tmp_path / "circle", "new")
     with pytest.raises(BibwatchError, match="cannot be written"):
         write(tmp_path / "none" / "a.csv", "new")
 

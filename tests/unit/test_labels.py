@@ -46,6 +46,7 @@ def test_the_form_of_the_file_may_vary(tmp_path: Path, text: str) -> None:
         (ROW.replace("0042", ""), "ocr_text '' is not made of digits only"),
         (ROW.replace("[12, 30, 80, 70]", "12 30 80 70"), "is no list of four numbers"),
         (ROW.replace("[12, 30, 80, 70]", "[12, 30, 80]"), "is no list of four numbers"),
+        (ROW.replace("[12, 30, 80, 70]", "[" * 5000), "is no list of four numbers"),
         (ROW.replace("[12, 30, 80, 70]", "[Infinity, 30, 80, 70]"), "is no list of four numbers"),
         (ROW.replace('"[12, 30, 80, 70]"', '"""1234"""'), "is no list of four numbers"),
         (ROW.replace("IMG_1.JPG", "."), "names no image"),

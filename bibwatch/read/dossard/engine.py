@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import torch
 
     from bibwatch.read.dossard.detector import Detection
-    from bibwatch.read.dossard.reader import ReadText
     from bibwatch.read.dossard.setup import DossardSetup
     from bibwatch.read.photo_file import Image
 
@@ -67,8 +66,7 @@ class DossardEngine:
         self._on_gpu = place.type == "cuda"
         self._setup = setup
         self._detector = Detector(model, place, setup.detection_threshold, self.batch)
-        reader = easyocr_reader(folder_of(setup.easyocr_models), place.type, download=setup.download)
-        self._read_text: ReadText = reader.readtext
+        self._reader = easyocr_reader(folder_of(setup.easyocr_models), place.type, download=setup.download)
         if self._on_gpu:
             self._try_out()
 
@@ -94,9 +92,12 @@ class DossardEngine:
         """See that the GPU computes: one that is seen may still lack what this torch needs."""
         try:
             self._detector.detect([np.zeros((self._setup.image_size, self._setup.image_size, 3), np.uint8)])
-            list(self._read_text(np.zeros((64, 64), np.uint8)))
+            blank = np.zeros((64, 64), np.uint8)
+            self._reader.readtext(blank)
+            self._reader.recognize(blank)  # which a picture without text does not come to
         except RuntimeError as error:
-            raise EngineUnavailable(f"{self.device} is there, but does not compute: {error}") from error
+            way_out = "free it, name another one, or set reader.device to cpu"
+            raise EngineUnavailable(f"{self.device} is there, but does not compute; {way_out}: {error}") from error
 
     def _read(self, images: Sequence[Image]) -> Iterator[tuple[Reading, ...]]:
         squares = [Square(image.shape[1], image.shape[0], self._setup.image_size) for image in images]
@@ -112,7 +113,7 @@ class DossardEngine:
         floats = as_floats(picture)
         for detection in detections:
             x0, y0, x1, y1 = detection.box
-            for number in read_dossard(floats[y0:y1, x0:x1], self._read_text, self._setup.certain_score):
+            for number in read_dossard(floats[y0:y1, x0:x1], self._reader.readtext, self._setup.certain_score):
                 box = square.to_photo(detection.box)
                 text, score = number["ocr_text"], number["ocr_score"]
                 yield Reading(text, score, box, detection.score, self.name, detection.box)

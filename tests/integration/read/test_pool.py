@@ -156,7 +156,7 @@ def test_an_engine_that_takes_several_photos_gets_them_together(tmp_path: Path) 
 
 
 def test_a_photo_has_its_own_time_also_in_a_batch(tmp_path: Path) -> None:
-    pool = Pool(engines.unhurried, workers=1, timeout_s=1.2)
+    pool = Pool(engines.unhurried, workers=1, timeout_s=2.0)
     paths = [picture(tmp_path / f"{width}.png", width) for width in range(41, 50)]
     outcomes = [outcome for _, outcome in batch.read_all(paths, pool)]
     assert all(isinstance(outcome, Read) for outcome in outcomes), outcomes

@@ -48,7 +48,7 @@ class Race:
         export_labels(self.config, self.folder / "out.csv")
         return (self.folder / "out.csv").read_text().splitlines()[1:]
 
-    def read_by_engine(self, name: str, *readings: Reading) -> None:
+    def read_by_engine(self, name: str, *readings: Reading, engine: str = ENGINE) -> None:
         """As the service would store it."""
         photo = self.incoming / name
         status = photo.stat()
@@ -57,7 +57,7 @@ class Race:
             job = store.queue.claim(time.time())
             assert job is not None
             content = hashlib.sha256(photo.read_bytes()).digest()
-            store.readings.finish(job, Seen(content, ENGINE, readings, 480, 360, 0.1), time.time())
+            store.readings.finish(job, Seen(content, engine, readings, 480, 360, 0.1), time.time())
 
     def counts(self) -> dict[str, int]:
         with closing(Store.open(self.folder / "bibwatch.db")) as store:
@@ -138,6 +138,29 @@ def test_several_files_add_up_until_one_replaces_them_all(race: Race) -> None:
     race.import_rows(replace=True)
     assert race.links() == []
     assert race.counts()["waiting"] == 2
+
+
+def test_a_file_of_which_nothing_can_be_taken_replaces_nothing(race: Race) -> None:
+    draw_photo(race.incoming / "a.jpg", "2419")
+    race.import_rows('a.jpg,"[100, 200, 300, 400]",0.9,1,0.8')
+    with pytest.raises(BibwatchError, match=r"nothing is replaced.*line 2: gone.jpg: no photo of this name"):
+        race.import_rows('gone.jpg,"[100, 200, 300, 400]",0.9,2,0.8', replace=True)
+    assert race.links() == ["1/a.jpg"]
+
+
+def test_where_the_weights_are_away_the_engine_last_in_force_is_asked(race: Race) -> None:
+    draw_photo(race.incoming / "a.jpg", "2419")
+    for engine, bib in (("dossard:1", "111"), ("ppocr:2", "999")):
+        race.read_by_engine("a.jpg", Reading(bib, 0.9, Box(0, 0, 9, 9), 0.9, engine), engine=engine)
+    (race.folder / "config.yaml").write_text(
+        "watch: [{path: incoming}]\ntargets: all\nreader: {dossard: {weights: unplugged.pt}}\n"
+    )
+    config = load_config(race.folder / "config.yaml", need_engine=False)
+    assert [path.name for path in photos_of(config, "999", 0)] == ["a.jpg"]  # what was read last
+    with closing(Store.open(race.folder / "bibwatch.db")) as store:
+        store.pulse.beat({"engine": "dossard:1"}, time.time())
+    assert [path.name for path in photos_of(config, "111", 0)] == ["a.jpg"]
+    assert photos_of(config, "999", 0) == []
 
 
 def test_boxes_come_to_lie_in_the_upright_photo(race: Race) -> None:

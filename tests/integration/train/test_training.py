@@ -199,7 +199,10 @@ def test_no_file_of_a_training_is_written_over_unasked(tmp_path: Path) -> None:
         Outputs(tmp_path / "a.json").must_be_new(force=True)
 
 
-@pytest.mark.parametrize(("name", "part"), [("gpu", "is none of auto, cpu"), ("cuda:97", "sees no such GPU")])
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("gpu", "is none of auto, cpu"), ("mps", "is none of auto, cpu"), ("cuda:97", "sees no such GPU")],
+)
 def test_a_device_that_is_not_there_is_an_error(name: str, part: str) -> None:
     with pytest.raises(TrainingError, match=part):
         torch_device(name)

@@ -148,7 +148,9 @@ def test_without_the_extra_engine_dossard_says_what_to_install(folder: Path, mon
 
 def test_questions_to_the_database_need_neither_folders_nor_weights(folder: Path) -> None:
     (folder / "incoming").rmdir()
-    config = load(folder, GOOD + "reader: {dossard: {weights: unplugged/mine.pt}}\n", asks_only=True)
+    config = load(
+        folder, GOOD + "reader: {dossard: {weights: unplugged/mine.pt}}\n", need_folders=False, need_engine=False
+    )
     assert config.reader.uses_dossard
 
 
