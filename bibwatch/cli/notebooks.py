@@ -137,13 +137,11 @@ def train(  # noqa: PLR0913, PLR0917  # one for each option
         _follow(run, epochs)
     except KeyboardInterrupt:
         click.echo("\nstopped by hand")
-        _finish(run)
     except TrainingError:
         if run.training.history:
             _finish(run)
         raise
-    else:
-        _finish(run)
+    _finish(run)
 
 
 def _finish(run: Run) -> None:

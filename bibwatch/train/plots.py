@@ -33,7 +33,7 @@ def draw_curves(history: Sequence[Epoch], path: Path) -> None:
     losses.xaxis.set_major_locator(MaxNLocator(integer=True))
     precision = losses.twinx()
     precision.plot(numbers, [epoch.ap50 for epoch in history], "s--", color="C2", label="AP at IoU 0.5")
-    precision.set(ylabel="average precision", ylim=(0, 1.02))
+    precision.set(ylabel="average precision", ylim=(-0.02, 1.02))
     figure.legend(loc="outside upper center", ncols=4, frameon=False)
     _save(figure, path)
 
