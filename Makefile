@@ -11,11 +11,11 @@ demo: .venv/core
 	@$(BIN)/bibwatch demo
 
 test: .venv/full
-	@echo "== Testing (about six minutes)"
+	@echo "== Testing (about seven minutes)"
 	@$(BIN)/python -m pytest -m "not long"
 
 test-long: .venv/full
-	@echo "== Testing what takes long: every shared photo, a training (about six minutes)"
+	@echo "== Testing what takes long: every shared photo, two trainings (about five minutes)"
 	@$(BIN)/python -m pytest -m long
 
 lint: .venv/lint
