@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 from urllib.error import URLError
 
@@ -11,10 +10,10 @@ from torchvision.models.detection import FasterRCNN, FasterRCNN_ResNet50_FPN_V2_
 
 from bibwatch.errors import EngineUnavailable, TrainingError
 from bibwatch.read.dossard.detector import load_weights, network, read_state
+from bibwatch.read.dossard.models import bounded_silence
 
 PREDICTOR = "roi_heads.box_predictor."
 TRAINED_LAYERS = ("layer2", "layer3", "layer4")  # of the backbone, where it begins with weights, as in torchvision
-SILENCE_S = 15.0  # of the network before a fetch is given up
 
 
 def initial_network(init: str, **limits: int) -> FasterRCNN:
@@ -53,15 +52,12 @@ def _weights_in(path: Path) -> dict[str, torch.Tensor]:
 
 def _coco_weights() -> dict[str, torch.Tensor]:
     weights = FasterRCNN_ResNet50_FPN_V2_Weights.DEFAULT
-    patience = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(SILENCE_S)
     try:
-        return dict(weights.get_state_dict(progress=True, check_hash=True))
+        with bounded_silence():
+            return dict(weights.get_state_dict(progress=True, check_hash=True))
     except (URLError, OSError, RuntimeError) as error:
         name, folder = Path(weights.url).name, Path(torch.hub.get_dir(), "checkpoints")
         raise TrainingError(
             f"the COCO weights cannot be fetched: {error}; put {name} into {folder}, name a file with --init FILE, "
             "or begin with random weights: --init none"
         ) from error
-    finally:
-        socket.setdefaulttimeout(patience)

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bibwatch.files import whole_file
 from bibwatch.train.scenes import Squares
-from bibwatch.train.training import Epoch, Training
+from bibwatch.train.training import Epoch, Training, best_of
 
 SHOWN = 9  # validation photos in the picture
 SHOWN_SCORE = 0.2  # the engine's own threshold, unless the config says otherwise
@@ -27,7 +27,7 @@ def draw_curves(history: Sequence[Epoch], path: Path) -> None:
     losses = figure.add_subplot()
     losses.plot(numbers, [epoch.train_loss for epoch in history], "o-", label="training loss")
     losses.plot(numbers, [epoch.validation_loss for epoch in history], "o-", label="validation loss")
-    best = min(history, key=lambda epoch: epoch.validation_loss)
+    best = best_of(history)
     losses.plot(best.number, best.validation_loss, "*", markersize=16, color="C1", label=f"best: epoch {best.number}")
     losses.set(xlabel="epoch", ylabel="loss a photo", yscale="log")
     losses.xaxis.set_major_locator(MaxNLocator(integer=True))

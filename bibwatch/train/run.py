@@ -14,7 +14,7 @@ from bibwatch.files import must_be_new, whole_file
 from bibwatch.train.network import initial_network
 from bibwatch.train.plots import draw_curves, draw_findings
 from bibwatch.train.scenes import Squares, find_scenes, refuse, split
-from bibwatch.train.training import Epoch, Recipe, Tell, Training, read_checkpoint
+from bibwatch.train.training import Epoch, Recipe, Tell, Training, best_of, read_checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +26,22 @@ class Outputs:
     @property
     def state(self) -> Path:
         """What --resume goes on from."""
-        return self.weights.with_name(f"{self.weights.stem}.resume.pt")
+        return self._beside(".resume.pt")
 
     @property
     def report(self) -> Path:
         """The recipe, the split and every epoch, as JSON."""
-        return self.weights.with_name(f"{self.weights.stem}.json")
+        return self._beside(".json")
 
     @property
     def curves(self) -> Path:
         """The losses and the average precision."""
-        return self.weights.with_name(f"{self.weights.stem}.losses.png")
+        return self._beside(".losses.png")
 
     @property
     def findings(self) -> Path:
         """Validation photos with their boxes."""
-        return self.weights.with_name(f"{self.weights.stem}.validation.png")
+        return self._beside(".validation.png")
 
     def must_be_new(self, *, force: bool) -> None:
         """Refuse to write over what is there, unless asked to.
@@ -53,6 +53,9 @@ class Outputs:
             raise TrainingError(f"{self.weights}: name the weights .pt; the files beside them get other endings")
         for path in (self.weights, self.state, self.report, self.curves, self.findings):
             must_be_new(path, force=force)
+
+    def _beside(self, ending: str) -> Path:
+        return self.weights.with_name(self.weights.stem + ending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ class Run:
         self.training.save_weights(self.outputs.weights)
         self.training.model.load_state_dict(self.training.best_state)
         draw_findings(self.training, self._data[1], self.outputs.findings)
-        return min(self.training.history, key=lambda epoch: epoch.validation_loss)
+        return best_of(self.training.history)
 
     def _report(self) -> None:
         history = self.training.history

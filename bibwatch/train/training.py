@@ -48,6 +48,11 @@ class Epoch:
     best: bool  # whether its validation loss is the lowest so far
 
 
+def best_of(history: Sequence[Epoch]) -> Epoch:
+    """The epoch whose weights are kept."""
+    return min(history, key=lambda epoch: epoch.validation_loss)
+
+
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """What `Training.save_state` wrote.
 

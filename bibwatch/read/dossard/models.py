@@ -92,6 +92,17 @@ def easyocr_reader(folder: Path, device: str, *, download: bool) -> Any:
         raise EngineUnavailable(f"{folder}: {text}: {error}") from error
 
 
+@contextmanager
+def bounded_silence() -> Iterator[None]:
+    """Give up a network that says nothing: the libraries that fetch in here set no limit of their own."""
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SILENCE_S)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(patience)
+
+
 def _fetch_missing(folder: Path) -> None:
     with _one_at_a_time(folder):
         for stale in folder.glob(f"{FRESH}*"):  # of a process that was killed meanwhile
@@ -106,18 +117,14 @@ def _fetch(folder: Path, name: str) -> None:
 
     models = (config.detection_models["craft"], config.recognition_models["gen2"]["english_g2"])
     model = next(model for model in models if model["filename"] == name)
-    patience = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(SILENCE_S)
     try:
-        with tempfile.TemporaryDirectory(prefix=FRESH, dir=folder) as fresh:
+        with bounded_silence(), tempfile.TemporaryDirectory(prefix=FRESH, dir=folder) as fresh:
             utils.download_and_unzip(model["url"], name, fresh, verbose=False)
             if easyocr.calculate_md5(Path(fresh, name)) != model["md5sum"]:
                 raise EngineUnavailable(f"{name} was fetched, but is damaged; {how_to_get(folder, [name])}")
             Path(fresh, name).replace(folder / name)
     except (OSError, HTTPException, BadZipFile, KeyError) as error:  # a portal's page comes as a broken zip
         raise EngineUnavailable(f"{name} cannot be fetched: {error}; {how_to_get(folder, [name])}") from error
-    finally:
-        socket.setdefaulttimeout(patience)
 
 
 @contextmanager
