@@ -27,6 +27,14 @@ class CouldNotStart(BibwatchError):
     """The service cannot start although its config is valid: another one runs, or the database cannot be opened."""
 
 
+class DatabaseDamaged(CouldNotStart):
+    """The database's pages contradict each other, or it is no database at all."""
+
+
+class DatabaseFault(BibwatchError):
+    """The database cannot be read or written now: full or read-only disk, locked, damaged; it may come back."""
+
+
 class DatabaseMissing(BibwatchError):
     """There is no database yet, because nothing was ever scanned with this config."""
 

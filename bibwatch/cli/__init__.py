@@ -6,6 +6,7 @@ from bibwatch.cli.notebooks import convert_vgg, export_csv, import_csv, train
 from bibwatch.cli.options import Commands
 from bibwatch.cli.photos import demo, find, link, read
 from bibwatch.cli.service import check, run, scan, status
+from bibwatch.cli.upkeep import forget, retry, verify
 
 
 @click.group(
@@ -24,5 +25,21 @@ def main() -> None:
     """Watch folders of race photos, read the bib numbers, keep one folder of links per bib up to date."""
 
 
-for command in (run, scan, read, find, link, status, check, export_csv, import_csv, convert_vgg, train, demo):
+for command in (
+    run,
+    scan,
+    read,
+    find,
+    link,
+    status,
+    check,
+    verify,
+    retry,
+    forget,
+    export_csv,
+    import_csv,
+    convert_vgg,
+    train,
+    demo,
+):
     main.add_command(command)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from bibwatch.errors import BibwatchError, ConfigError, CouldNotStart, EngineUnavailable, ExtraMissing
+from bibwatch.store.schema import database_faults
 
 BAD_CONFIG, COULD_NOT_START = 2, 3
 STANDARD_CONFIG = Path("config.yaml")
@@ -43,7 +44,8 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with database_faults():
+                return super().invoke(ctx)
         except ConfigError as error:
             click.echo(f"bibwatch: the config has {count_of(len(error.problems), 'problem')}:\n{error}", err=True)
             ctx.exit(BAD_CONFIG)

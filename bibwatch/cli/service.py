@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from bibwatch.values import shown
 
 @click.command()
 @config_option
-def run(config_path: Path) -> None:
+@click.option("--rebuild", is_flag=True, help="Where the database is damaged, keep it aside and read the photos anew.")
+def run(config_path: Path, rebuild: bool) -> None:
     """Watch, read and link until stopped (the service).
 
     \b
@@ -28,7 +30,7 @@ def run(config_path: Path) -> None:
 
     config = load_config(config_path)
     _log_to_handler(logging.INFO)
-    Service(config, config_path).run()
+    Service(config, config_path, rebuild=rebuild).run()
 
 
 @click.command()
@@ -70,20 +72,27 @@ def scan(config_path: Path, json_wanted: bool) -> None:
 @click.command()
 @config_option
 @as_json
-def status(config_path: Path, json_wanted: bool) -> None:
+@click.option("--watch", "watched", is_flag=True, help="Show it anew every two seconds, until Ctrl-C.")
+def status(config_path: Path, json_wanted: bool, watched: bool) -> None:
     """Say how the service is: folders, queue, workers, last photos, and what is wrong.
 
     \b
+    Example:  bibwatch status --watch
     Exit:     0 ok, 1 degraded, 2 down.
     """
-    from bibwatch.cli.show import status_as_text
+    from bibwatch.cli.show import keep_showing, status_as_text
     from bibwatch.service.status import gather
 
     database, problems = find_database(config_path)
     found = gather(database)
     if problems and found.state == "down":
         raise ConfigError(problems)
-    click.echo(json.dumps(found.as_json()) if json_wanted else status_as_text(found))
+    as_text = (lambda status: json.dumps(status.as_json())) if json_wanted else status_as_text
+    if watched:
+        keep_showing(lambda: as_text(gather(database)))
+        found = gather(database)
+    else:
+        click.echo(as_text(found))
     sys.exit({"ok": 0, "degraded": 1, "down": 2}[found.state])
 
 
@@ -105,6 +114,10 @@ def check(config_path: Path) -> None:
 
 
 def _log_to_handler(level: int) -> None:
+    from bibwatch.log import Throttle
     from bibwatch.systemd import log_handler
 
-    logging.basicConfig(level=level, handlers=[log_handler()], format="%(asctime)s %(levelname)-7s %(message)s")
+    handler = log_handler()
+    handler.addFilter(Throttle(time.monotonic))
+    logging.getLogger().addHandler(handler)
+    logging.getLogger().setLevel(level)

@@ -6,10 +6,11 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bibwatch.cli.options import count_of
 from bibwatch.errors import PhotoError
 from bibwatch.match.decide import read_bibs
 from bibwatch.values import shown
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # `status` answers in half a second because it imports none o
     from bibwatch.service.scan import Progress
     from bibwatch.service.status import Status
 
+WATCH_S = 2.0  # between looks at the status
 PLAIN_EVERY_S = 5.0  # between lines of progress where there is no terminal
 
 
@@ -80,6 +82,23 @@ def status_as_text(status: Status) -> str:
     return "\n".join(_status_lines(status))
 
 
+def keep_showing(current: Callable[[], str]) -> None:
+    """Show a text anew until Ctrl-C: in its place on a terminal, else each below the last."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    with suppress(KeyboardInterrupt):
+        if not sys.stdout.isatty():
+            while True:
+                print(current(), flush=True)
+                time.sleep(WATCH_S)
+        with Live(Text(current()), console=Console(), auto_refresh=False, screen=True) as live:
+            while True:
+                live.update(Text(current()), refresh=True)
+                time.sleep(WATCH_S)
+
+
 def _bibs(read: Read, min_score: float) -> list[dict[str, Any]]:
     best = read_bibs(read.readings, min_score)
     return [
@@ -99,18 +118,24 @@ def _status_lines(status: Status) -> Iterator[str]:
     for reason in status.degraded:
         yield f"  ! {reason}"
     if health:
-        yield f"folders   {', '.join(health['folders'])}"
+        for folder in health["folders"]:
+            yield f"folder    {folder['path']}" + (f": {folder['fault']}" if folder["fault"] else "")
+        yield f"watches   {count_of(health['watches'], 'folder')}, sub-folders included"
     if queue:
         states = ", ".join(f"{queue[state]} {state}" for state in ("done", "failed", "waiting", "reading"))
-        yield f"photos    {states}"
+        oldest = health.get("oldest_waiting_s")
+        yield f"photos    {states}" + (f"; the first has waited {oldest:.0f} s" if oldest else "")
         yield f"          {status.inferences} contents read by an engine, {status.links} links"
     if health:
         workers = health["workers"]
         engine = health["engine"].partition(":")[0]
         place = f" ({engine} on {', '.join(workers['devices'])})" if workers["devices"] else ""
-        ready = f"{workers['ready']} ready{place}, {workers['busy']} photos in hand"
-        yield f"readers   {ready}; {health['photos_per_s']:.2f} photos/s in the last minute"
-        yield f"settling  {health['settling']}"
+        ready = f"{workers['ready']} of {workers['wanted']} ready{place}, {workers['busy']} photos in hand"
+        yield f"readers   {ready}, {workers['replaced']} replaced"
+        yield f"rate      {health['photos_per_s']:.2f} photos/s in the last minute"
+        yield f"settling  {count_of(health['settling'], 'file')}"
+        if health["last_error"]:
+            yield f"error     {health['last_error']}"
     for photo in status.last_photos:
         yield f"last      {photo}"
     for failure in status.failed:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from bibwatch.config.document import Document, Place, key_of
 from bibwatch.config.model import Config, DossardConfig, ReaderConfig, WatchConfig
 from bibwatch.errors import ConfigError
+from bibwatch.mounts import mounted, network_of
 
 DOSSARD_PACKAGES = ("torch", "torchvision", "easyocr")  # what the extra `dossard` installs
 
@@ -144,7 +145,9 @@ def _absolute(config: Config, base: Path) -> Config:
     watch = tuple(folder.model_copy(update={"path": _whole(base, folder.path)}) for folder in config.watch)
     links = config.links.model_copy(update={"root": _whole(base, config.links.root)})
     database = _whole(base, config.database)
-    return config.model_copy(update={"watch": watch, "reader": reader, "links": links, "database": database})
+    metrics = config.metrics and _whole(base, config.metrics)
+    own = {"watch": watch, "reader": reader, "links": links, "database": database, "metrics": metrics}
+    return config.model_copy(update=own)
 
 
 def _whole(base: Path, path: Path) -> Path:
@@ -164,14 +167,31 @@ def _faults(config: Config, running: Config | None, *, need_folders: bool) -> It
             yield ("links", "root"), text + "links would be read as photos, so put it elsewhere"
         if config.database.is_relative_to(folder.path):
             yield ("database",), f"{config.database} lies in the watched folder {folder.path}, which is only ever read"
-    if config.database.is_dir() or config.database.is_relative_to(config.links.root):
-        yield ("database",), f"{config.database}: a folder, or inside the link root; name a file of its own"
     if config.links.root.exists() and not config.links.root.is_dir():
         yield ("links", "root"), f"{config.links.root}: not a folder"
-    if running is not None and config.database != running.database:
-        yield ("database",), f"a running service keeps its database {running.database}; restart it to change that"
+    if config.metrics is not None and (fault := _metrics_fault(config, config.metrics)):
+        yield ("metrics",), f"{config.metrics}: {fault}"
     if config.start_list is not None:
         yield ("start_list",), "this version reads no start list yet; leave it null"
+    yield from ((("database",), text) for text in _database_faults(config, running))
+
+
+def _database_faults(config: Config, running: Config | None) -> Iterator[str]:
+    path = config.database
+    if path.is_dir() or path.is_relative_to(config.links.root):
+        yield f"{path}: a folder, or inside the link root; name a file of its own"
+    if kind := network_of(path, mounted()):
+        yield f"{path} lies on a network share ({kind}), where SQLite's locks do not hold; name a file on a local disk"
+    if running is not None and path != running.database:
+        yield f"a running service keeps its database {running.database}; restart it to change that"
+
+
+def _metrics_fault(config: Config, path: Path) -> str | None:
+    if path.suffix != ".prom":
+        return "node_exporter reads only files whose names end in .prom"
+    if any(path.is_relative_to(folder.path) for folder in config.watch):
+        return "lies in a watched folder, which is only ever read"
+    return None if path.parent.is_dir() and not path.is_dir() else "name a file in a folder that is there"
 
 
 def _folder_fault(path: Path) -> str | None:

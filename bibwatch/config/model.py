@@ -109,6 +109,7 @@ class Config(Section):
     max_distance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     start_list: Path | None = None
     links: LinksConfig = LinksConfig()
+    metrics: Path | None = None
 
     @field_validator("watch")
     @classmethod

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from bibwatch.link.disk import as_wanted, is_fresh, is_ours, stamp_at
 from bibwatch.link.plan import Plan
 from bibwatch.values import FileStamp, Link
 
@@ -70,7 +71,7 @@ class LinkTree:
         try:
             if not os.path.lexists(link.path):
                 return _expected(link)
-            if _as_wanted(link) is None:
+            if as_wanted(link) is None:
                 self._troubles[link.path] = IN_THE_WAY
         except OSError as error:
             self._troubles[link.path] = _reason(error)
@@ -83,7 +84,7 @@ class LinkTree:
             self._remove_folder(folder)
 
     def _unlink(self, link: Link) -> None:
-        if _is_ours(link):
+        if is_ours(link):
             link.path.unlink()
             self._removed.append(link.path)
 
@@ -103,14 +104,14 @@ class LinkTree:
 
     def _restore(self, link: Link) -> None:
         """Make a link again that somebody deleted, or whose photo was exchanged."""
-        if not _is_ours(link):
+        if not is_ours(link):
             self._take_back(link)
-        elif not _is_fresh(link):
+        elif not is_fresh(link):
             self._replace(link, link)
 
     def _replace(self, old: Link, new: Link) -> None:
         """Put `new` where `old` stands, without a moment at which neither is there."""
-        if not _is_ours(old):
+        if not is_ours(old):
             self._take_back(new)
             return
         draft = _draft(new)
@@ -124,7 +125,7 @@ class LinkTree:
 
     def _take_back(self, link: Link) -> None:
         """Make an entry whose record we hold; a crash may have left it finished but for the record."""
-        self._records.remember([_as_wanted(link) or self._make(link)])
+        self._records.remember([as_wanted(link) or self._make(link)])
 
     def _make(self, link: Link) -> Link:
         """Make a new entry, never over something that is there; returns it as it will be known."""
@@ -173,7 +174,7 @@ class LinkTree:
 
 def _expected(link: Link) -> Link:
     """The link as it will be known, as far as that can be told before it is made."""
-    return replace(link, stamp=_stamp(link.photo)) if link.mode == "hardlink" else link
+    return replace(link, stamp=stamp_at(link.photo)) if link.mode == "hardlink" else link
 
 
 def _create(link: Link, at: Path) -> Link:
@@ -183,14 +184,14 @@ def _create(link: Link, at: Path) -> Link:
         return link
     if link.mode == "hardlink":
         os.link(link.photo, at, follow_symlinks=False)
-        return replace(link, stamp=_stamp(at))
+        return replace(link, stamp=stamp_at(at))
     photo = FileStamp.of(link.photo.lstat())
     with link.photo.open("rb") as source, at.open("xb") as copy:
         shutil.copyfileobj(source, copy)
         copy.flush()
         os.fsync(copy.fileno())
     shutil.copystat(link.photo, at)
-    return replace(link, stamp=_stamp(at), copied=photo.version)
+    return replace(link, stamp=stamp_at(at), copied=photo.version)
 
 
 def _draft(link: Link) -> Path:
@@ -199,45 +200,6 @@ def _draft(link: Link) -> Path:
     draft = link.path.with_name(f"{DRAFT}{mark}")
     draft.unlink(missing_ok=True)
     return draft
-
-
-def _is_ours(link: Link) -> bool:
-    """Whether the disk holds at this path exactly what we made there, in a real folder.
-
-    Devices are left out, since their numbers change with a restart, and so are the inodes of copies, which file
-    systems of cards and network shares make up anew.
-    """
-    stamp = None if link.path.parent.is_symlink() else _stamp(link.path)
-    if stamp is None:
-        return False
-    if link.mode == "symlink":
-        return link.path.is_symlink() and os.readlink(link.path) == link.text  # noqa: PTH115  # a Path may rewrite it
-    if link.stamp is None:
-        return False
-    return stamp.inode == link.stamp.inode if link.mode == "hardlink" else stamp.version == link.stamp.version
-
-
-def _is_fresh(link: Link) -> bool:
-    """Whether a hardlink or copy still is the photo as it lies there now; a photo out of sight is left alone."""
-    photo = _stamp(link.photo)
-    if photo is None or link.stamp is None:
-        return True
-    return photo.inode == link.stamp.inode if link.mode == "hardlink" else photo.version == link.copied
-
-
-def _as_wanted(link: Link) -> Link | None:
-    """The link as it would be known, where the disk already holds exactly what it asks for."""
-    photo = _stamp(link.photo)
-    finished = replace(link, stamp=photo, copied=photo.version if photo else None)
-    return finished if _is_ours(finished) else None
-
-
-def _stamp(path: Path) -> FileStamp | None:
-    """The stamp of what stands at a path, or None where nothing does; other errors are the caller's trouble."""
-    try:
-        return FileStamp.of(path.lstat())
-    except (FileNotFoundError, NotADirectoryError):
-        return None
 
 
 def _reason(error: OSError) -> str:

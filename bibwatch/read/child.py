@@ -14,9 +14,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from bibwatch.errors import BibwatchError, EngineBroken, PhotoError, PhotoOutOfReach
@@ -225,6 +227,8 @@ def _belong_to(parent: int) -> None:
     """Leave the terminal's signals to the parent, and end with it even in the middle of a photo."""
     for signum in (signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)
+    with suppress(OSError):  # where memory runs out, the kernel shall end this process, not the service
+        Path("/proc/self/oom_score_adj").write_text("500")
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
     if os.getppid() != parent:

@@ -3,6 +3,7 @@
 import itertools
 import signal
 import time
+from collections import deque
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -13,6 +14,16 @@ from bibwatch.values import Job
 ACCIDENTS = 3  # processes that died while loading, in a row, before the engine counts as unavailable
 END_S = 1.0  # for a killed process to be gone; one that hangs in a dead share's I/O is left behind
 RESTART_DELAYS_S = (1.0, 2.0, 5.0, 15.0, 30.0)  # between tries to load an engine that does not load
+RESTARTS, RESTARTS_S = 5, 60.0  # so many processes may be replaced in so many seconds; then the next one waits
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a child may take before it is killed."""
+
+    photo_s: float
+    load_s: float = 300.0  # for the engine to load
+    memory: int | None = None  # bytes resident
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +39,22 @@ Answer = Hashed | Read | Refused | Lost
 class Pool:
     """Hands photos to children and collects what they say. Used from one thread; times are monotonic seconds."""
 
-    def __init__(self, build: BuildEngine, workers: int, timeout_s: float, load_timeout_s: float = 300.0) -> None:
+    def __init__(self, build: BuildEngine, workers: int, limits: Limits) -> None:
         self._build = build
-        self._workers = workers
-        self._timeout_s = timeout_s  # for one photo
-        self._load_timeout_s = load_timeout_s  # for an engine
+        self.workers = workers  # wanted
+        self.replaced = 0  # that ended before their time
+        self._limits = limits
         self._children: list[Worker] = []
         self._tickets = itertools.count(1)
         self._failures = 0  # loads that failed in a row
         self._next_start = 0.0
+        self._replaced_at: deque[float] = deque(maxlen=RESTARTS)  # when the last children were replaced
+        self._last_death = ""
         self.fault: str | None = None  # why no engine could be loaded, while that is so
 
     def start(self) -> None:
         """Start the children; they load their engines on their own time."""
-        while len(self._children) < self._workers:
+        while len(self._children) < self.workers:
             self._children.append(Worker.start(self._build))
 
     def waitables(self) -> list[Connection | int]:
@@ -51,6 +64,16 @@ class Pool:
     def has_room(self) -> bool:
         """Whether some child would take another photo now."""
         return any(child.takes_more() for child in self._children)
+
+    @property
+    def slowed(self) -> str | None:
+        """Why children are replaced slowly now, if they are: too many have died."""
+        if len(self._children) >= self.workers or not self._has_replaced_many():
+            return None
+        return f"{RESTARTS} reading processes died within a minute, so new ones wait; the last one: {self._last_death}"
+
+    def _has_replaced_many(self) -> bool:
+        return len(self._replaced_at) == RESTARTS and time.monotonic() - self._replaced_at[0] < RESTARTS_S
 
     @property
     def ready(self) -> int:
@@ -104,15 +127,23 @@ class Pool:
         for child in list(self._children):
             answers += self._listen(child)
             # One that was killed counts as ended at once: in a dead share's I/O not even SIGKILL ends it.
-            if self._is_overdue(child) or not child.process.is_alive():
+            if self._is_beyond_limits(child) or not child.process.is_alive():
                 answers += self._listen(child)
                 answers += self._bury(child)
-        if len(self._children) < self._workers and time.monotonic() >= self._next_start:
+        self._replace_dead()
+        return answers
+
+    def _replace_dead(self) -> None:
+        while len(self._children) < self.workers and time.monotonic() >= self._next_start:
+            if self._has_replaced_many():
+                return
             try:
-                self.start()
+                self._children.append(Worker.start(self._build))
             except OSError as error:
                 self._note_failed_start(None, f"no process can be started: {error.strerror}")
-        return answers
+            else:
+                self._replaced_at.append(time.monotonic())
+                self.replaced += 1
 
     def stop(self) -> list[Job]:
         """End every child at once; returns the photos that were in hand."""
@@ -150,25 +181,32 @@ class Pool:
         else:
             child.verdict = message.reason
 
-    def _is_overdue(self, child: Worker) -> bool:
-        """Whether the child has had its time for its oldest photo, or for loading; then it is killed."""
-        if child.asks and child.fetching == child.oldest():
-            return False  # it waits for us
-        waited = time.monotonic() - child.since
-        if not child.loaded and waited > self._load_timeout_s:
-            child.verdict = f"the engine did not load within {self._load_timeout_s:g} s"
-        elif child.loaded and child.in_hand and waited > self._timeout_s:
-            child.verdict = f"no answer within {self._timeout_s:g} s"
-        else:
+    def _is_beyond_limits(self, child: Worker) -> bool:
+        """Whether the child has had its time for its oldest photo or for loading, or its memory; then it is killed."""
+        child.verdict = child.verdict or self._excess(child)
+        if child.verdict is None:
             return False
         child.process.kill()
         child.process.join(END_S)
         return True
 
+    def _excess(self, child: Worker) -> str | None:
+        waited, limits = time.monotonic() - child.since, self._limits
+        if limits.memory is not None and (used := child.memory()) > limits.memory:
+            return f"it took {used / 2**30:.1f} GiB of memory, more than the {limits.memory / 2**30:.1f} it may have"
+        if child.asks and child.fetching == child.oldest():
+            return None  # it waits for us
+        if not child.loaded and waited > limits.load_s:
+            return f"the engine did not load within {limits.load_s:g} s"
+        if child.loaded and child.in_hand and waited > limits.photo_s:
+            return f"no answer within {limits.photo_s:g} s"
+        return None
+
     def _bury(self, child: Worker) -> list[tuple[Job, Answer]]:
         """Take a dead child's photos back."""
         self._children.remove(child)
         exitcode = child.process.exitcode
+        self._last_death = child.verdict or _ending(exitcode)
         reason = child.verdict or f"its reading process {_ending(exitcode)}"
         child.connection.close()
         if not child.loaded:

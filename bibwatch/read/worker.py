@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 from bibwatch.read.child import BuildEngine, Drop, Fetch, Go, Loaded, live
 from bibwatch.values import Job
@@ -47,6 +48,14 @@ class Worker:
     def oldest(self) -> int:
         """The ticket of the photo that the child's time runs for."""
         return next(iter(self.in_hand))
+
+    def memory(self) -> int:
+        """Resident bytes; 0 where it has just ended."""
+        try:
+            pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
+        except OSError:
+            return 0
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def fetch(self, ticket: int, job: Job, *, last_look: bool, alone: bool) -> None:
         """Hand it a photo."""

@@ -1,18 +1,22 @@
 """From what is stored to the link tree: read, decide, plan, apply."""
 
+import os
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from bibwatch.config import Config
-from bibwatch.link.apply import Applied, LinkTree
+from bibwatch.link.apply import IN_THE_WAY, Applied, LinkTree
 from bibwatch.link.plan import Plan, plan
 from bibwatch.match.decide import wanted_bibs, wanted_links
+from bibwatch.mounts import disk_of, mount_point
 from bibwatch.service.setup import Watching, engine_name, layout, rules
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
-from bibwatch.values import Targets
+from bibwatch.values import Targets, shown
+
+NOTHING = Applied((), (), 0, {})
 
 
 class Linking:
@@ -24,6 +28,7 @@ class Linking:
         self._rules = rules(config)
         self._layout = layout(config)
         self._watching = Watching.of(config)
+        self._disk = store.folders.all().get(self._layout.root)  # that the link root was on
         self.troubles: dict[Path, str] = {}  # entry -> why it is not as wanted
 
     def plan(self, names: Iterable[str] | None = None) -> Plan:
@@ -34,12 +39,27 @@ class Linking:
         names = None if names is None else tuple(names)
         photos = self._store.readings.read_photos(self._engine, names)
         wanted = wanted_links((photo for photo in photos if self._watching.covers(photo.path)), self._rules)
-        return plan(wanted, self._store.links.owned(names), self._layout)
+        todo = plan(wanted, self._store.links.owned(names), self._layout)
+        return replace(todo, remove=tuple(link for link in todo.remove if not self._is_unread(link.photo)))
+
+    def _is_unread(self, photo: Path) -> bool:
+        """Whether this photo is there and nothing says yet what it shows, as while a lost database is made again.
+
+        What was linked before then stays until the photo is read.
+        """
+        if not self._watching.covers(photo):
+            return False
+        awaited = self._store.queue.awaits_first_reading(photo)
+        return os.path.lexists(photo) if awaited is None else awaited
 
     def apply(self, names: Iterable[str] | None = None) -> Applied:
         """Bring the disk in line, for all photos or for those with these file names."""
+        if (reason := self.held_back()) is not None:
+            self.troubles = {self._layout.root: reason}
+            return NOTHING
         todo = self.plan(names)
         applied = LinkTree(self._store.links).apply(todo)
+        self._note_disk()
         if names is None:
             self.troubles = dict(applied.troubles)
         else:
@@ -48,6 +68,37 @@ class Linking:
                 self.troubles.pop(link.path, None)
             self.troubles |= applied.troubles
         return applied
+
+    @property
+    def may_heal(self) -> bool:
+        """Whether something is amiss that the disk may mend: it was full, read-only, away."""
+        return any(reason != IN_THE_WAY for reason in self.troubles.values())
+
+    def held_back(self) -> str | None:
+        """Why nothing may be made in the link root now: the disk it was on is not mounted, and what would be made in
+        the bare folder would be hidden, and owned twice, once it is back."""
+        root = self._layout.root
+        if self._disk is None:
+            return None
+        try:
+            here = disk_of(root)
+        except OSError as error:
+            return f"its disk does not answer: {error.strerror}"
+        was, now = Path(mount_point(self._disk)), Path(mount_point(here))
+        if was == now or not was.is_relative_to(now):
+            return None
+        return (
+            f"the disk that was mounted at {shown(was)} is not there, so links are neither made nor removed; mount it, "
+            f"or go on without it: `bibwatch forget {shown(root)}`"
+        )
+
+    def _note_disk(self) -> None:
+        """Once there is a link root, remember which disk it is on."""
+        root = self._layout.root
+        with suppress(OSError):  # the next time will do
+            if root.is_dir() and (here := disk_of(root)) != self._disk:
+                self._store.folders.remember(root, here)
+                self._disk = here
 
 
 def relink_once(config: Config, *, dry_run: bool) -> Applied:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bibwatch.errors import EngineUnavailable
+from bibwatch.errors import DatabaseFault, EngineUnavailable
 from bibwatch.service.life import Service
 from bibwatch.values import shown
 
@@ -45,24 +45,26 @@ class Scan:
         Raises:
             EngineUnavailable: the engine does not load.
         """
-        while not self._service.idle:
+        while not self._service.rooms.idle:
             self._service.step()
-            if self._service.pool.fault:
-                raise EngineUnavailable(self._service.pool.fault)
-            counts = self._service.store.queue.counts()
+            if self._service.database_fault:
+                raise DatabaseFault(self._service.database_fault)
+            if self._service.rooms.pool.fault:
+                raise EngineUnavailable(self._service.rooms.pool.fault)
+            counts = self._service.rooms.store.queue.counts()
             ended = counts["done"] + counts["failed"]
             yield Progress(ended, sum(counts.values()), time.monotonic() - self._started)
 
     def summary(self) -> Summary:
         """The pass so far."""
-        counts = self._service.store.queue.counts()
-        photos, failed, read = sum(counts.values()), counts["failed"], self._service.turns.tally.read
+        counts = self._service.rooms.store.queue.counts()
+        photos, failed, read = sum(counts.values()), counts["failed"], self._service.rooms.turns.tally.read
         return Summary(
             photos=photos,
             read=read,
             reused=max(0, counts["done"] - read),
             failed=failed,
-            links=self._service.store.links.count(),
+            links=self._service.rooms.store.links.count(),
             seconds=round(time.monotonic() - self._started, 2),
         )
 
@@ -72,4 +74,4 @@ class Scan:
 
     def failures(self) -> list[tuple[str, str]]:
         """The photos that failed, with their reasons."""
-        return [(shown(path), reason) for path, reason in self._service.store.queue.failed(1_000_000)]
+        return [(shown(path), reason) for path, reason in self._service.rooms.store.queue.failed(1_000_000)]

@@ -13,11 +13,13 @@ from bibwatch.match.decide import Rules
 from bibwatch.read import engine
 from bibwatch.read.dossard.setup import DossardSetup
 from bibwatch.read.engine import EngineSetup
-from bibwatch.read.pool import Pool
+from bibwatch.read.pool import Limits, Pool
 from bibwatch.store.store import Store
 from bibwatch.values import Targets
 from bibwatch.watch.names import PhotoNames, WatchedFolder
 
+MEMORY_SHARE = 0.8  # of the machine's, for all children together
+LEAST_MEMORY = 3 * 2**29  # bytes; engine ppocr takes 1.2 GB at 38 megapixels
 LOAD_S = 300.0  # for an engine to load
 FETCH_S = 3600.0  # where it has to fetch 100 MB first; a silent network is given up long before
 
@@ -74,7 +76,8 @@ def pool_for(config: Config, fingerprint: str, photos: int | None = None) -> Poo
     """The reading children that the config asks for, with this engine, not started; no more than there are photos."""
     setup, workers = engine_setup(config), workers_for(config)
     build = partial(engine.build, setup, fingerprint)
-    return Pool(build, workers if photos is None else min(workers, photos), timeout_for(config), _load_time(setup))
+    limits = Limits(timeout_for(config), _load_time(setup), _memory_for(workers))
+    return Pool(build, workers if photos is None else min(workers, photos), limits)
 
 
 def workers_for(config: Config) -> int:
@@ -115,6 +118,12 @@ def _load_time(setup: EngineSetup) -> float:
     except EngineUnavailable:
         return LOAD_S  # the child will say why
     return FETCH_S if fetches else LOAD_S
+
+
+def _memory_for(workers: int) -> int:
+    """Bytes that each child may take: together most of the machine's memory, and enough for the largest photo."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(LEAST_MEMORY, int(total * MEMORY_SHARE) // workers)
 
 
 def _cores() -> int:

@@ -1,5 +1,6 @@
 """How it is: what `status` says, gathered from the database and the lock, without waking the service."""
 
+import os
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
 from bibwatch.values import shown
 
+FULL = 2**20  # bytes; with less room than this, a database does not grow
 STALE_S = 15.0  # a service that has said nothing for this long hangs
 SHOWN = 5  # last photos, and failed ones
 
@@ -46,7 +48,7 @@ def gather(database: Path) -> Status:
         degraded = list(health.pop("degraded", []))
         silent_s = abs(time.time() - beat_at)
         if runs and silent_s > STALE_S:
-            degraded.append(f"the service has said nothing for {silent_s:.0f} s")
+            degraded.append(f"the service has said nothing for {silent_s:.0f} s{_cause(database)}")
         if not runs:
             degraded, health = ["the service is not running; `bibwatch run` starts it"], {}
         return Status(
@@ -61,3 +63,13 @@ def gather(database: Path) -> Status:
         )
     finally:
         store.close()
+
+
+def _cause(database: Path) -> str:
+    """Why a service cannot write down how it is, as far as its disk tells."""
+    disk = os.statvfs(database.parent)
+    if disk.f_flag & os.ST_RDONLY:
+        return ": its database's disk is read-only"
+    if disk.f_bavail * disk.f_frsize < FULL:
+        return ": its database's disk is full; make room"
+    return ""

@@ -1,11 +1,14 @@
 """Each photo's turn, from the queue through a child to its readings; the one place that says what an error costs."""
 
 import logging
+import random
 import time
 from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bibwatch.errors import PhotoChanged, PhotoOutOfReach, PhotoUnreadable
+from bibwatch.log import fields
 from bibwatch.read.child import Hashed, Read, Refused
 from bibwatch.read.pool import Answer, Lost, Pool
 from bibwatch.store.readings import Seen
@@ -13,6 +16,7 @@ from bibwatch.store.store import Store
 from bibwatch.values import Job, shown
 
 RETRY_DELAYS_S = (2.0, 6.0, 20.0)  # after the first, second, and every later try
+JITTER = 0.25  # share by which a delay is drawn out or cut short, so that photos that failed together spread
 OUTAGE_TRIES = 30  # of a photo whose share does not answer: about half an hour
 OUTAGE_DELAYS_S = (2.0, 6.0, 20.0, 60.0)
 SETTLING_AGAIN_S = 30.0  # a photo that changed under us is queued anew by the watch room long before
@@ -28,6 +32,7 @@ class Tally:
     read: int = 0
     reused: int = 0
     failed: int = 0
+    reading_s: float = 0.0  # spent in decoding and reading, by all children together
     last_error: str | None = None
     recent: deque[float] = field(default_factory=deque)  # monotonic seconds of the turns that ended lately
 
@@ -38,14 +43,31 @@ class Tally:
         return len(self.recent) / RATE_WINDOW_S
 
 
-class Turns:
-    """Hands waiting photos to the pool and stores what comes back."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The content that this photo is a copy of has been read."""
 
-    def __init__(self, store: Store, pool: Pool, engine: str, attempts: int) -> None:
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Freed:
+    """This photo's turn ended without its fault, and without an outcome."""
+
+
+class Turns:
+    """Hands waiting photos to the pool and stores what comes back.
+
+    What a child says is kept until it is stored: where the database fails, the same call made again goes on there.
+    """
+
+    def __init__(self, store: Store, pool: Pool, engine: str, attempts: int, clock: Callable[[], float]) -> None:
         self._store = store
         self._pool = pool
         self._engine = engine
         self._attempts = attempts
+        self._clock = clock  # seconds since the epoch, and never a jump
+        self._news: deque[tuple[Job, Answer | _Known | _Freed]] = deque()  # to be stored, oldest first
         self._held: Job | None = None  # claimed, and waiting for a child of its own
         self._reading: dict[Job, bytes] = {}  # the turn that reads a content
         self._followers: dict[bytes, list[Job]] = defaultdict(list)  # copies of a content that is being read
@@ -57,7 +79,7 @@ class Turns:
     def hand_out(self) -> None:
         """Fill the children from the queue."""
         while self._pool.has_room():
-            job = self._held or self._store.queue.claim(time.time())
+            job = self._held or self._store.queue.claim(self._clock())
             if job is None:
                 return
             # A photo whose turn ended badly before is read alone, so that it can only cost itself.
@@ -69,8 +91,8 @@ class Turns:
 
     def collect(self) -> None:
         """Take what the children say."""
-        for job, answer in self._pool.collect():
-            self._take(job, answer)
+        self._news.extend(self._pool.collect())
+        self._take_news()
 
     def finish_begun(self, grace_s: float) -> None:
         """At the end: let photos in the engine finish, put all others back, and end the children."""
@@ -88,17 +110,27 @@ class Turns:
             for job, answer in self._pool.collect():
                 if isinstance(answer, Hashed):
                     self._pool.drop(job)
-                    self._put_back(job)
-                else:
-                    self._take(job, answer)
+                self._news.append((job, _Freed() if isinstance(answer, Hashed) else answer))
+            self._take_news()
             time.sleep(0.02)
 
-    def _take(self, job: Job, answer: Answer) -> None:
-        match answer:
+    def _take_news(self) -> None:
+        while self._news:
+            self._take(*self._news[0])
+            self._news.popleft()
+
+    def _take(self, job: Job, news: Answer | _Known | _Freed) -> None:
+        """Store what this means, and only then change what is known here."""
+        match news:
             case Hashed(content=content):
                 self._choose(job, content)
+                return
             case Read():
-                self._finish(job, answer)
+                self._finish(job, news)
+            case _Known(content=content):
+                self._reuse(job, content)
+            case _Freed():
+                self._put_back(job)
             case Refused(error=PhotoChanged()):
                 self._put_back(job, in_s=SETTLING_AGAIN_S)
                 self.moved_on.append(job)
@@ -110,14 +142,13 @@ class Turns:
                 self._try_later(job, str(error))
             case Lost(reason=reason):
                 self._try_later(job, reason)
-        if not isinstance(answer, Hashed):
-            self._release_followers(job)
+        self._free_followers(job, _Freed())
 
     def _choose(self, job: Job, content: bytes) -> None:
         """Read a content once: known ones and copies of one that is being read need no inference."""
         if self._store.readings.has_read(content, self._engine):
-            self._pool.drop(job)
             self._reuse(job, content)
+            self._pool.drop(job)
         elif content in self._reading.values():
             self._pool.drop(job)
             self._followers[content].append(job)
@@ -128,56 +159,67 @@ class Turns:
     def _finish(self, job: Job, read: Read) -> None:
         content = self._reading[job]
         seen = Seen(content, self._engine, read.readings, read.width, read.height, read.seconds)
-        self._store.readings.finish(job, seen, time.time())
+        self._store.readings.finish(job, seen, self._clock())
         self.tally.read += 1
+        self.tally.reading_s += read.seconds
         self._end(job)
         texts = ", ".join(reading.text for reading in read.readings) or "no number"
-        log.info("%s: %s (%.1f s)", shown(job.photo.path), shown(texts), read.seconds)
-        for follower in self._followers.pop(content, []):
-            self._reuse(follower, content)
+        told = fields(job.photo.path, [reading.text for reading in read.readings])
+        log.info("%s: %s (%.1f s)", shown(job.photo.path), shown(texts), read.seconds, extra=told)
+        self._free_followers(job, _Known(content))
 
     def _reuse(self, job: Job, content: bytes) -> None:
-        self._store.readings.finish_known(job, content, time.time())
+        self._store.readings.finish_known(job, content, self._clock())
         self.tally.reused += 1
         self._end(job)
-        log.info("%s: known content, not read again", shown(job.photo.path))
+        log.info("%s: known content, not read again", shown(job.photo.path), extra=fields(job.photo.path))
 
     def _wait_out(self, job: Job, reason: str) -> None:
         """An outage says nothing about the photo: it costs no attempt, but does not go on for ever."""
         turn = (job.photo_id, job.version)
-        self._outages[turn] = self._outages.get(turn, 0) + 1
-        if self._outages[turn] >= OUTAGE_TRIES:
+        tries = self._outages.get(turn, 0) + 1
+        if tries >= OUTAGE_TRIES:
             self._fail(job, f"{reason}; given up after {OUTAGE_TRIES} tries")
             return
-        delay = OUTAGE_DELAYS_S[min(self._outages[turn], len(OUTAGE_DELAYS_S)) - 1]
+        delay = _delay(OUTAGE_DELAYS_S, tries)
         self._put_back(job, in_s=delay)
-        log.warning("%s: %s; next try in %g s", shown(job.photo.path), reason, delay)
+        self._outages[turn] = tries
+        self._tell_next_try(job, reason, delay)
 
     def _try_later(self, job: Job, reason: str) -> None:
         if job.attempts >= self._attempts:
             self._fail(job, f"{reason}; given up after {job.attempts} tries")
             return
-        delay = RETRY_DELAYS_S[min(job.attempts, len(RETRY_DELAYS_S)) - 1]
-        self._store.queue.wait_again(job, time.time() + delay, error=reason)
-        log.warning("%s: %s; next try in %g s", shown(job.photo.path), reason, delay)
+        delay = _delay(RETRY_DELAYS_S, job.attempts)
+        self._store.queue.wait_again(job, self._clock() + delay, error=reason)
+        self._tell_next_try(job, reason, delay)
+
+    def _tell_next_try(self, job: Job, reason: str, delay: float) -> None:
+        path = job.photo.path
+        log.warning("%s: %s; next try in %.0f s", shown(path), reason, delay, extra=fields(path))
 
     def _fail(self, job: Job, reason: str) -> None:
-        if not self._store.queue.fail(job, reason, time.time()):
+        if not self._store.queue.fail(job, reason, self._clock()):
             return  # the photo has a new version, or its content turned out to be known
         self.tally.failed += 1
         self.tally.last_error = f"{shown(job.photo.path)}: {reason}"
         self._end(job)
-        log.error("%s: failed: %s", shown(job.photo.path), reason)
+        log.error("%s: failed: %s", shown(job.photo.path), reason, extra=fields(job.photo.path))
 
     def _put_back(self, job: Job, in_s: float = 0.0) -> None:
-        self._store.queue.wait_again(job, time.time() + in_s, refund=True)
+        self._store.queue.wait_again(job, self._clock() + in_s, refund=True)
 
     def _end(self, job: Job) -> None:
         self._outages.pop((job.photo_id, job.version), None)
         self.tally.recent.append(time.monotonic())
         self.changed_names.add(job.photo.path.name)
 
-    def _release_followers(self, job: Job) -> None:
+    def _free_followers(self, job: Job, news: _Known | _Freed) -> None:
         content = self._reading.pop(job, None)
-        for follower in self._followers.pop(content, []) if content is not None else []:
-            self._put_back(follower)
+        followers = self._followers.pop(content, []) if content is not None else []
+        self._news.extend((follower, news) for follower in followers)
+
+
+def _delay(delays: Sequence[float], tries: int) -> float:
+    """Seconds until the next try, after so many."""
+    return delays[min(tries, len(delays)) - 1] * random.uniform(1 - JITTER, 1 + JITTER)

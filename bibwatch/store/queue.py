@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from bibwatch.store.schema import IMPORTED, writing
+from bibwatch.store.schema import IMPORTED, below, writing
 from bibwatch.values import Job, Photo
 
 _ADD_PHOTO = """
@@ -47,7 +47,11 @@ WHERE state = 'done' AND photo_id IN (
 
 
 class Queue:
-    """Photos and their jobs. Every method is one transaction; times are seconds since the epoch."""
+    """Photos and their jobs. Every method is one transaction.
+
+    Times are seconds since the epoch by a clock that does not jump while the service lives, since a job's turn comes
+    by it; `recover` mends what an earlier life's clock said.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
@@ -85,10 +89,15 @@ class Queue:
 
     def known_folders(self, root: Path) -> list[Path]:
         """The folders at and below `root` that hold known photos."""
-        top = os.fsencode(root)
-        # b"0" follows b"/" in byte order, so this range is exactly what lies below the folder.
         sql = "SELECT DISTINCT dir FROM photos WHERE dir = ? OR (dir >= ? AND dir < ?)"
-        return [_path(row["dir"]) for row in self._db.execute(sql, (top, top + b"/", top + b"0"))]
+        return [_path(row["dir"]) for row in self._db.execute(sql, below(root))]
+
+    def awaits_first_reading(self, path: Path) -> bool | None:
+        """Whether the photo waits for its turn and was never read before; None where it is not known at all."""
+        sql = """SELECT content_id IS NULL AND state IN ('waiting', 'reading') AS awaits
+                 FROM photos JOIN jobs ON jobs.photo_id = photos.id WHERE dir = :dir AND name = :name"""
+        row = self._db.execute(sql, _place(path)).fetchone()
+        return None if row is None else bool(row["awaits"])
 
     def paths(self) -> list[Path]:
         """Every photo known, whatever came of its turn."""
@@ -131,9 +140,21 @@ class Queue:
             self._db.execute(_WAIT_AGAIN, row)
 
     def recover(self, now: float) -> int:
-        """At start: the jobs that an earlier life left in the middle wait again. Returns how many."""
+        """While no child has a photo: those left in the middle wait again, and none longer than now. Returns how many
+        were left."""
         with writing(self._db):
             sql = "UPDATE jobs SET state = 'waiting', ready_at = ? WHERE state = 'reading'"
+            left = self._db.execute(sql, (now,)).rowcount
+            self._db.execute(
+                "UPDATE jobs SET ready_at = :now WHERE state = 'waiting' AND ready_at > :now", {"now": now}
+            )
+        return left
+
+    def retry(self, now: float) -> int:
+        """Let every failed photo wait again, with all its tries. Returns how many."""
+        sql = """UPDATE jobs SET state = 'waiting', attempts = 0, ready_at = 0, changed_at = ?, error = NULL
+                 WHERE state = 'failed'"""
+        with writing(self._db):
             return self._db.execute(sql, (now,)).rowcount
 
     def wait_for_engine(self, engine: str, now: float) -> int:
@@ -146,6 +167,11 @@ class Queue:
         counts = dict.fromkeys(("waiting", "reading", "done", "failed"), 0)
         rows = self._db.execute("SELECT state, count(*) AS n FROM jobs GROUP BY state")
         return counts | {row["state"]: row["n"] for row in rows}
+
+    def waiting_since(self) -> float | None:
+        """When the photo was queued that has waited longest."""
+        oldest = self._db.execute("SELECT min(changed_at) FROM jobs WHERE state = 'waiting'").fetchone()[0]
+        return None if oldest is None else float(oldest)
 
     def failed(self, limit: int) -> list[tuple[Path, str]]:
         """The photos that failed last, newest first, each with its reason."""

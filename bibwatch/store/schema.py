@@ -9,10 +9,11 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bibwatch.errors import DatabaseMissing, DatabaseUnreadable
+from bibwatch.errors import DatabaseDamaged, DatabaseFault, DatabaseMissing, DatabaseUnreadable
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -95,35 +96,77 @@ FIRST_TABLES = (
 # A reading by the engine dossard keeps its box in the padded square, as a JSON list: the notebook's CSV holds that one.
 SQUARE_BOXES = ("ALTER TABLE readings ADD COLUMN square_box TEXT",)
 
-MIGRATIONS = {"0001_first_tables": FIRST_TABLES, "0002_square_boxes": SQUARE_BOXES}
+# Which disk a folder was on when it was last whole: a photo missing on another disk is out of sight, not deleted.
+FOLDER_DISKS = ("CREATE TABLE folder_disks (dir BLOB PRIMARY KEY, disk TEXT NOT NULL)",)
+
+MIGRATIONS = {
+    "0001_first_tables": FIRST_TABLES,
+    "0002_square_boxes": SQUARE_BOXES,
+    "0003_folder_disks": FOLDER_DISKS,
+}
 
 IMPORTED = "csv"  # the engine of imported readings; they stand for those of whichever engine is asked for
-BUSY_S = 10.0  # how long a writer waits for another one
+BUSY_S = 5.0  # how long a writer waits for another one
 
 
-def open_database(path: Path) -> sqlite3.Connection:
-    """Open the database for writing, make it where it is missing, and bring its tables up to date."""
+def open_database(path: Path, on_migration: Callable[[str], None] = lambda name: None) -> sqlite3.Connection:
+    """Open the database for writing, make it where it is missing, and bring its tables up to date.
+
+    `on_migration` hears of each step of that before it begins, since on a large database it may take a while.
+
+    Raises:
+        DatabaseDamaged: it contradicts itself, or is no database.
+        sqlite3.Error, OSError: it cannot be opened.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+    try:
+        _check_whole(connection, path)
+        _bring_up_to_date(connection, on_migration)
+    except BaseException:
+        connection.close()
+        raise
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
+    """Look at every page, though not at every index entry: a second for a million photos."""
+    try:
+        [[verdict], *_] = connection.execute("PRAGMA quick_check(1)").fetchall()
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        verdict = str(error)
+    if verdict != "ok":
+        text = "`bibwatch run --rebuild` keeps it aside and reads the photos anew"
+        raise DatabaseDamaged(f"{path}: the database is damaged: {verdict}; {text}")
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether SQLite says that the file's content is at fault, and not its surroundings."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _bring_up_to_date(connection: sqlite3.Connection, on_migration: Callable[[str], None]) -> None:
     # sqlite-utils takes a fifth of a second to import, which `status` and `find` need not pay.
     from sqlite_utils import Database, Migrations
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     migrations = Migrations("bibwatch")
     for name, statements in MIGRATIONS.items():
-        migrations(name=name)(_migration(statements))
+        migrations(name=name)(_migration(statements, partial(on_migration, name)))
     migrations.apply(Database(connection))
     [form] = connection.execute("PRAGMA user_version").fetchone()
     if form < len(MIGRATIONS):
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-    connection.row_factory = sqlite3.Row
-    return connection
 
 
-def _migration(statements: Iterable[str]) -> Callable[[Database], None]:
+def _migration(statements: Iterable[str], announce: Callable[[], None]) -> Callable[[Database], None]:
     def run(db: Database) -> None:
+        announce()
         for statement in statements:
             db.execute(statement)
 
@@ -164,13 +207,29 @@ def _uri(path: Path) -> str:
     return f"{path.absolute().as_uri()}?mode=ro" + ("&immutable=1" if at_rest else "")
 
 
+def below(folder: Path) -> tuple[bytes, bytes, bytes]:
+    """The values for `dir = ? OR (dir >= ? AND dir < ?)`, which is a folder and all that lies below it."""
+    top = os.fsencode(folder)
+    return top, top.rstrip(b"/") + b"/", top.rstrip(b"/") + b"0"  # b"0" follows b"/" in byte order
+
+
 @contextmanager
 def writing(connection: sqlite3.Connection) -> Iterator[None]:
     """One transaction that takes the write lock first, so that it waits for other writers instead of failing."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a full disk may have ended it already
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
+
+
+@contextmanager
+def database_faults() -> Iterator[None]:
+    """Turn what SQLite raises inside into DatabaseFault, so that other rooms need not know SQLite."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise DatabaseFault(f"the database cannot be used: {error}") from error

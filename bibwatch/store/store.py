@@ -1,9 +1,11 @@
 """The database as its parts: queue, readings, imports, link records, pulse."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from bibwatch.errors import CouldNotStart
+from bibwatch.store.folders import FolderDisks
 from bibwatch.store.imports import Imports
 from bibwatch.store.links import LinkRecords
 from bibwatch.store.pulse import Pulse
@@ -21,17 +23,20 @@ class Store:
         self.readings = Readings(connection)
         self.imports = Imports(connection)
         self.links = LinkRecords(connection)
+        self.folders = FolderDisks(connection)
         self.pulse = Pulse(connection)
+        self._version = self._data_version()
 
     @classmethod
-    def open(cls, path: Path) -> "Store":
-        """Open for writing; makes the file and its tables where needed.
+    def open(cls, path: Path, on_migration: Callable[[str], None] = lambda name: None) -> "Store":
+        """Open for writing; makes the file and its tables where needed, and says so before each step of it.
 
         Raises:
-            CouldNotStart: the file cannot be opened, or is no SQLite database.
+            DatabaseDamaged: the file contradicts itself, or is no SQLite database.
+            CouldNotStart: the file cannot be opened.
         """
         try:
-            return cls(open_database(path))
+            return cls(open_database(path, on_migration))
         except (OSError, sqlite3.Error) as error:
             raise CouldNotStart(f"{path}: the database cannot be opened: {error}") from error
 
@@ -44,6 +49,21 @@ class Store:
             DatabaseUnreadable: permissions, damage or an older form keep it from being read.
         """
         return cls(open_read_only(path))
+
+    def changed_elsewhere(self) -> bool:
+        """Whether another process has written to the database since this was last asked."""
+        version, self._version = self._version, self._data_version()
+        return version != self._version
+
+    def contradictions(self) -> list[str]:
+        """What SQLite's own full check finds wrong with the file."""
+        lines = [row[0] for row in self._connection.execute("PRAGMA integrity_check")]
+        strays = self._connection.execute("PRAGMA foreign_key_check")
+        lines += [f"{row[0]}: row {row[1]} refers to no row of {row[2]}" for row in strays]
+        return [line for line in lines if line != "ok"]
+
+    def _data_version(self) -> int:
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
         """Close the connection; what was committed is on disk."""

@@ -46,6 +46,11 @@ class Settling:
         if quiet is None or quiet.stamp != stamp:
             self.disturb(path, stamp, now)
 
+    def is_leaving(self, path: Path) -> bool:
+        """Whether this file was seen to go, and its quiet period runs."""
+        quiet = self._waiting.get(path)
+        return quiet is not None and quiet.stamp is None
+
     def drop(self, path: Path) -> None:
         """Wait for this file no longer."""
         self._waiting.pop(path, None)

@@ -1,53 +1,26 @@
-"""The only code that watches: inotify through watchdog for speed, a reconciling scan for truth.
+"""The only code that watches: inotify for speed, a reconciling scan for truth.
 
 Watches are armed before the scan that follows, so that nothing falls between the two. Events are hints: a lost one
 costs a delay until the next scan, never a photo.
 """
 
-import logging
-import os
 import queue
 import threading
 import time
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from watchdog.events import (
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
-from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver, ObservedWatch
-
+from bibwatch.mounts import mounted, points_around
 from bibwatch.watch.names import PhotoNames, WatchedFolder
-from bibwatch.watch.walk import Change, Listing, Touched, Walked, walk
+from bibwatch.watch.walk import Change, Identity, Listing, Touched, Walked, walk
+from bibwatch.watch.watches import STOP_S, Watches
 
-# Writes are left out: a photo makes hundreds of them, and its stamp shows that it grows. Reads of our own too.
-EVENTS: list[type[FileSystemEvent]] = [
-    FileCreatedEvent,
-    FileClosedEvent,
-    FileMovedEvent,
-    FileDeletedEvent,
-    DirCreatedEvent,
-    DirMovedEvent,
-    DirDeletedEvent,
-]
-OVERFLOW_LOGGER = "watchdog.observers.inotify_c"
-STOP_S = 1.0
 BACKLOG = 256  # listings that wait for the main loop before the scan pauses
-
-
-# watchdog warns about a folder that it met twice while it was being made, and then does what is right.
-warnings.filterwarnings("ignore", message="Callback with id", category=RuntimeWarning)
+BLIND_S = 5.0  # between scans of a folder that sends no events, and between looks at whether it is the same one
+SCAN_SHARE = (
+    4  # a blind folder rests this many times as long as its scan took, so that a large one is not scanned always
+)
 
 
 class Source:
@@ -64,7 +37,12 @@ class Source:
         self._parts: queue.SimpleQueue[Path] = queue.SimpleQueue()
         self._stir = threading.Event()
         self._stopping = False
-        self._watches = _Watches(self)
+        self._watches = Watches(self)
+        self._mounts: dict[Path, frozenset[bytes]] = {}  # watched folder -> the mounts above and below it
+        self._overflows = 0
+        self._overflowed: dict[Path, str] = {}  # watched folder -> what a scan has yet to make up for
+        self._unwatched: dict[Path, list[Identity]] = {}  # as the last audit found
+        self._partly_blind: dict[Path, str] = {}
         self._scanner = threading.Thread(target=self._scan_when_due, name="scan", daemon=True)
 
     def start(self) -> None:
@@ -92,9 +70,18 @@ class Source:
         self._due = dict.fromkeys(self._due, 0.0)
         self._stir.set()
 
+    @property
+    def alive(self) -> bool:
+        """Whether scans go on."""
+        return self._scanner.is_alive()
+
     def faults(self) -> dict[Path, str]:
-        """Folder -> why no events come from it."""
-        return dict(self._watches.faults)
+        """Folder -> why events from it are missing."""
+        return self._partly_blind | self._overflowed | self._watches.faults
+
+    def watched_folders(self) -> int:
+        """How many folders send events, sub-folders included."""
+        return self._watches.count()
 
     def stop(self) -> None:
         """Stop watching and scanning; a scan that hangs on a dead share is left behind."""
@@ -114,22 +101,72 @@ class Source:
         self._parts.put(folder)
         self._stir.set()
 
+    def events_were_lost(self) -> None:
+        """The kernel's queue was full: scan everything at once, and say so until that is done."""
+        self._overflows += 1
+        text = "more happened at once than the kernel could tell; a scan looks for what was missed"
+        self._overflowed = {folder.path: text for folder in self._folders if folder.poll_s is None}
+        self.rescan()
+
     def _scan_when_due(self) -> None:
         while not self._stopping:
             self._stir.clear()
             while not self._parts.empty():
                 self._scan_part(self._parts.get())
+            self._notice_exchanged_folders()
             now = time.monotonic()
             for folder in self._folders:
                 if self._due[folder.path] <= now and not self._stopping:
-                    self._due[folder.path] = time.monotonic() + (folder.poll_s or self._rescan_s)
-                    # Scans go on whatever becomes of the watches: they are what no photo is lost to.
-                    try:
-                        self._arm_all()
-                    except Exception as error:
-                        self._watches.faults[folder.path] = f"it cannot be watched: {error}; only scans find its photos"
-                    self._scan(folder.path, recursive=folder.recursive, whole=True)
-            self._stir.wait(max(0.0, min(self._due.values()) - time.monotonic()))
+                    self._scan_whole(folder)
+            next_s = min(self._due.values()) - time.monotonic()
+            self._stir.wait(max(0.0, min(next_s, BLIND_S)))
+
+    def _notice_exchanged_folders(self) -> None:
+        """Where another folder stands at the path, or a disk came or went around it, events come from the wrong one."""
+        listed = mounted()
+        for folder in self._folders:
+            points = points_around(folder.path, listed)
+            if points != self._mounts.setdefault(folder.path, points) or self._watches.is_astray(folder.path):
+                self._due[folder.path] = 0.0
+            self._mounts[folder.path] = points
+
+    def _scan_whole(self, folder: WatchedFolder) -> None:
+        began, overflows = time.monotonic(), self._overflows
+        self._due[folder.path] = began + (folder.poll_s or self._rescan_s)
+        # Scans go on whatever becomes of the watches: they are what no photo is lost to.
+        try:
+            self._arm_all()
+        except Exception as error:
+            self._watches.faults[folder.path] = f"it cannot be watched: {error}; only scans find its photos"
+        walked = self._scan(folder.path, recursive=folder.recursive, whole=True)
+        if folder.poll_s is None:
+            self._audit(folder, walked)
+            if folder.path in self._watches.faults or folder.path in self._unwatched:
+                rest_s = max(BLIND_S, SCAN_SHARE * (time.monotonic() - began))
+                self._due[folder.path] = min(self._due[folder.path], time.monotonic() + rest_s)
+        if overflows == self._overflows:
+            self._overflowed.pop(folder.path, None)
+
+    def _audit(self, folder: WatchedFolder, walked: Mapping[Identity, Path]) -> None:
+        """Compare the folders walked with the watches held.
+
+        A folder made a moment ago gets its watch any time now. One that lacks it in two audits does not get it by
+        itself, so all are armed anew, and if that does not help, the kernel has no more of them to give.
+        """
+        before = self._unwatched.pop(folder.path, [])
+        unwatched = self._watches.unwatched(folder.path, walked)
+        if not unwatched:
+            self._partly_blind.pop(folder.path, None)
+            return
+        if set(unwatched) & set(before):
+            self._watches.disarm(folder.path)
+            self._watches.arm(folder)
+            if still := self._watches.unwatched(folder.path, walked):
+                self._partly_blind[folder.path] = (
+                    f"{len(still)} of its {len(walked)} folders are not watched, such as {walked[still[0]]}; only "
+                    "scans find their photos; raise fs.inotify.max_user_watches with sysctl"
+                )
+        self._unwatched[folder.path] = unwatched
 
     def _arm_all(self) -> None:
         self._watches.renew_if_dead()
@@ -143,108 +180,22 @@ class Source:
         elif any(folder.covers_folder(part, self._names) for folder in self._folders):
             self._scan(part, recursive=True, whole=False)
 
-    def _scan(self, top: Path, *, recursive: bool, whole: bool) -> None:
+    def _scan(self, top: Path, *, recursive: bool, whole: bool) -> dict[Identity, Path]:
+        """Walk; returns the folders seen."""
+        walked: dict[Identity, Path] = {}
         folders, photos = set(), 0
         for listing in walk(top, self._names, recursive=recursive):
             folders.add(listing.folder)
             photos += len(listing.photos)
+            if listing.identity is not None:
+                walked[listing.identity] = listing.folder
             self._room.acquire()
             if self._stopping:
-                return
+                return walked
             self._put(listing)
         self._put(Walked(top, frozenset(folders), photos, whole))
+        return walked
 
     def _put(self, change: Change) -> None:
         self._changes.put(change)
         self._wake()
-
-
-class _Watches(FileSystemEventHandler):
-    """The inotify watches, one recursive group a folder, and what their events mean."""
-
-    def __init__(self, source: Source) -> None:
-        self.faults: dict[Path, str] = {}
-        self._source = source
-        self._observer: BaseObserver = Observer()
-        self._armed: dict[Path, tuple[ObservedWatch, tuple[int, int]]] = {}
-        self._overflow = _OverflowListener(source)
-        self._stopped = False
-
-    def start(self) -> None:
-        logging.getLogger(OVERFLOW_LOGGER).addHandler(self._overflow)
-        self._observer.start()
-
-    def stop(self) -> None:
-        """Let go of all watches."""
-        self._stopped = True
-        logging.getLogger(OVERFLOW_LOGGER).removeHandler(self._overflow)
-        self._end_observer()
-
-    def renew_if_dead(self) -> None:
-        """Begin anew where watchdog's reading thread has ended, which it does on bookkeeping errors of its own."""
-        reader = getattr(self._observer, "_inotify_fd", None)
-        if reader is not None and not reader.is_alive() and not self._stopped:
-            self._end_observer()
-            self._observer = Observer()
-            self._armed.clear()
-            self._observer.start()
-
-    def arm(self, folder: WatchedFolder) -> None:
-        """Watch the folder, or watch it anew where another one stands at its path or watchdog has given up on it."""
-        identity = _identity(folder.path)
-        armed = self._armed.get(folder.path)
-        if armed is not None:
-            if armed[1] == identity and self._is_alive(armed[0]):
-                return
-            del self._armed[folder.path]
-            with suppress(KeyError, OSError):
-                self._observer.unschedule(armed[0])
-        if identity is None:
-            self.faults[folder.path] = "the folder is missing"
-            return
-        try:
-            watch = self._observer.schedule(
-                self, str(folder.path), recursive=folder.recursive, event_filter=list(EVENTS)
-            )
-        except OSError as error:
-            self.faults[folder.path] = f"it cannot be watched: {error.strerror}; only scans find its photos"
-        else:
-            self._armed[folder.path] = (watch, identity)
-            self.faults.pop(folder.path, None)
-
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        """A hint for each path the event names."""
-        for raw in filter(None, (event.src_path, event.dest_path)):
-            path = Path(os.fsdecode(raw))  # type: ignore[arg-type]  # bytes or text in fact
-            if event.is_directory:
-                self._source.look_into(path)
-            else:
-                self._source.touched(path)
-
-    def _end_observer(self) -> None:
-        # watchdog loses count of folders that were moved away, and then fails to let go of them.
-        with suppress(KeyError, OSError):
-            self._observer.stop()
-        self._observer.join(STOP_S)
-
-    def _is_alive(self, watch: ObservedWatch) -> bool:
-        return any(emitter.watch == watch and emitter.is_alive() for emitter in self._observer.emitters)
-
-
-class _OverflowListener(logging.Handler):
-    """Hears of lost events the only way watchdog tells: its log. A scan finds what they would have named."""
-
-    def __init__(self, source: Source) -> None:
-        super().__init__(logging.WARNING)
-        self._source = source
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if "overflow" in record.getMessage():
-            self._source.rescan()
-
-
-def _identity(folder: Path) -> tuple[int, int] | None:
-    with suppress(OSError):
-        status = folder.stat()
-        return status.st_dev, status.st_ino
-    return None

@@ -3,11 +3,15 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bibwatch.mounts import disk_of
 from bibwatch.values import FileStamp
 from bibwatch.watch.names import PhotoNames
+
+Identity = tuple[int, int]  # device and inode
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +20,8 @@ class Listing:
 
     folder: Path
     photos: Mapping[str, FileStamp]
-    device: int | None = None
+    identity: Identity | None = None
+    disk: str | None = None  # as `bibwatch.mounts` names it
     fault: str | None = None
 
 
@@ -49,7 +54,7 @@ def walk(top: Path, names: PhotoNames, *, recursive: bool) -> Iterator[Listing]:
     while pending:
         folder = pending.pop()
         try:
-            device = folder.stat().st_dev
+            identity, disk = identity_of(folder), disk_of(folder)
             with os.scandir(folder) as entries:
                 listed = list(entries)
         except FileNotFoundError:
@@ -61,7 +66,7 @@ def walk(top: Path, names: PhotoNames, *, recursive: bool) -> Iterator[Listing]:
             subfolders = [entry.name for entry in listed if entry.is_dir(follow_symlinks=False)]
             pending += [folder / name for name in subfolders if names.is_watched(name)]
         photos, fault = _photos_in(folder, [entry.name for entry in listed if names.is_photo(entry.name)])
-        yield Listing(folder, photos, device, fault)
+        yield Listing(folder, photos, identity, disk, fault)
 
 
 def _photos_in(folder: Path, names: Iterable[str]) -> tuple[dict[str, FileStamp], str | None]:
@@ -77,6 +82,14 @@ def _photos_in(folder: Path, names: Iterable[str]) -> tuple[dict[str, FileStamp]
             if stamp is not None:
                 photos[name] = stamp
     return photos, fault
+
+
+def identity_of(folder: Path) -> Identity | None:
+    """What tells this folder from another one at its path, or None where there is none in reach."""
+    with suppress(OSError):
+        status = folder.stat()
+        return status.st_dev, status.st_ino
+    return None
 
 
 def stamp_of(path: Path) -> FileStamp | None:

@@ -13,22 +13,25 @@ SHARED_WORDS = {"values", "errors"}
 MAY_IMPORT = {
     "values": set(),
     "errors": set(),
-    "config": SHARED_WORDS,
-    "watch": SHARED_WORDS,
+    "config": SHARED_WORDS | {"mounts"},
+    "watch": SHARED_WORDS | {"mounts"},
     "store": SHARED_WORDS,
     "read": SHARED_WORDS,
     "match": SHARED_WORDS,
     "link": SHARED_WORDS,
     "draw": SHARED_WORDS,
     "systemd": SHARED_WORDS,
+    "mounts": SHARED_WORDS,
+    "log": SHARED_WORDS,
     "files": SHARED_WORDS,
     "labels": SHARED_WORDS,
     "train": SHARED_WORDS | {"files", "read"},
     "demo": SHARED_WORDS | {"config", "draw", "service"},
-    "service": SHARED_WORDS | {"config", "watch", "store", "read", "match", "link", "systemd", "files", "labels"},
+    "service": SHARED_WORDS
+    | {"config", "watch", "store", "read", "match", "link", "systemd", "files", "labels", "log", "mounts"},
 }
 LIVES_IN = {
-    "watchdog": ("watch/source.py",),
+    "watchdog": ("watch/watches.py",),
     "sqlite3": ("store/",),
     "sqlite_utils": ("store/",),
     "yaml": ("config/document.py", "demo.py"),
@@ -42,6 +45,7 @@ LIVES_IN = {
     "torchvision": ("read/dossard/", "train/"),
     "torchmetrics": ("train/",),
     "matplotlib": ("train/",),
+    "prometheus_client": ("service/metrics.py",),
 }
 
 

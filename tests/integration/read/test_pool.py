@@ -10,7 +10,7 @@ from PIL import Image
 from bibwatch.errors import PhotoChanged, PhotoUnreadable
 from bibwatch.read import batch
 from bibwatch.read.child import Hashed, Read, Refused
-from bibwatch.read.pool import Answer, Lost, Pool
+from bibwatch.read.pool import Answer, Limits, Lost, Pool
 from bibwatch.values import Job, Photo
 from tests import engines
 
@@ -29,7 +29,7 @@ def picture(path: Path, width: int) -> Path:
 
 @pytest.fixture
 def pool() -> Iterator[Pool]:
-    pool = Pool(engines.scripted, workers=1, timeout_s=1.0)
+    pool = Pool(engines.scripted, workers=1, limits=Limits(photo_s=1.0))
     pool.start()
     yield pool
     pool.stop()
@@ -68,7 +68,7 @@ def test_a_photo_is_read_in_a_child(pool: Pool, tmp_path: Path) -> None:
 
 
 def test_the_next_photo_is_fetched_while_one_is_in_the_engine(tmp_path: Path) -> None:
-    pool = Pool(engines.scripted, workers=1, timeout_s=HANG_S)
+    pool = Pool(engines.scripted, workers=1, limits=Limits(photo_s=HANG_S))
     pool.start()
     try:
         slow, next_one = job(picture(tmp_path / "a.png", 999), 1), job(picture(tmp_path / "b.png", 43), 2)
@@ -139,7 +139,7 @@ def test_an_engine_that_breaks_ends_its_child_and_says_why(pool: Pool, tmp_path:
 
 def scores_in_batches(tmp_path: Path, widths: list[int]) -> dict[str, float]:
     """Text or error -> the share of a batch that was full, for photos read by an engine that takes four at a time."""
-    pool = Pool(engines.batched, workers=1, timeout_s=HANG_S)
+    pool = Pool(engines.batched, workers=1, limits=Limits(photo_s=HANG_S))
     paths = [picture(tmp_path / f"{number}.png", width) for number, width in enumerate(widths)]
     outcomes = [outcome for _, outcome in batch.read_all(paths, pool)]
     readings = [outcome.readings[0] if isinstance(outcome, Read) else None for outcome in outcomes]
@@ -156,7 +156,7 @@ def test_an_engine_that_takes_several_photos_gets_them_together(tmp_path: Path) 
 
 
 def test_a_photo_has_its_own_time_also_in_a_batch(tmp_path: Path) -> None:
-    pool = Pool(engines.unhurried, workers=1, timeout_s=2.0)
+    pool = Pool(engines.unhurried, workers=1, limits=Limits(photo_s=2.0))
     paths = [picture(tmp_path / f"{width}.png", width) for width in range(41, 50)]
     outcomes = [outcome for _, outcome in batch.read_all(paths, pool)]
     assert all(isinstance(outcome, Read) for outcome in outcomes), outcomes
@@ -192,7 +192,7 @@ def test_a_list_of_photos_loses_only_the_one_that_kills_its_child(tmp_path: Path
     widths = [51, 666, 52, 53]
     paths = [picture(tmp_path / f"{width}.png", width) for width in widths]
     (tmp_path / "link.png").symlink_to(paths[0])
-    pool = Pool(engines.scripted, workers=1, timeout_s=HANG_S)
+    pool = Pool(engines.scripted, workers=1, limits=Limits(photo_s=HANG_S))
     outcomes = list(batch.read_all([*paths, tmp_path / "link.png", tmp_path / "none.png"], pool))
     assert [path for path, _ in outcomes] == [*paths, tmp_path / "link.png", tmp_path / "none.png"]
     texts = [outcome.readings[0].text if isinstance(outcome, Read) else str(outcome) for _, outcome in outcomes]
@@ -200,7 +200,7 @@ def test_a_list_of_photos_loses_only_the_one_that_kills_its_child(tmp_path: Path
 
 
 def test_a_photo_alone_gets_no_company(tmp_path: Path) -> None:
-    pool = Pool(engines.scripted, workers=1, timeout_s=HANG_S)
+    pool = Pool(engines.scripted, workers=1, limits=Limits(photo_s=HANG_S))
     pool.start()
     try:
         submit(pool, job(picture(tmp_path / "a.png", 999)), alone=True)
@@ -215,7 +215,7 @@ def test_a_photo_alone_gets_no_company(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_does_not_load_is_a_fault_of_the_pool(tmp_path: Path) -> None:
-    pool = Pool(engines.missing, workers=2, timeout_s=1.0)
+    pool = Pool(engines.missing, workers=2, limits=Limits(photo_s=1.0))
     pool.start()
     deadline = time.monotonic() + HANG_S
     while pool.fault is None and time.monotonic() < deadline:

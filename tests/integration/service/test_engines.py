@@ -86,7 +86,7 @@ def test_model_files_that_changed_are_followed_at_the_next_reload(race: Race, mo
     service = Service(load_config(race.config), race.config)
     with service:
         for expected in ({"scripted": 1}, {"scripted": 2}):
-            while not service.idle:
+            while not service.rooms.idle:
                 service.step()
             assert race.reads() == expected
             name = "scripted:2"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bibwatch.read.pool import Pool
+from bibwatch.read.pool import Limits, Pool
 from bibwatch.service import turns as turns_module
 from bibwatch.service.turns import Turns
 from bibwatch.store.store import Store
@@ -27,8 +27,8 @@ class Desk:
         self.folder, self.count = folder, folder / "readings"
         self.count.mkdir(exist_ok=True)
         self.store = Store.open(folder / "bibwatch.db")
-        self.pool = Pool(partial(engines.CountingFile, self.count), workers, timeout_s=3.0)
-        self.turns = Turns(self.store, self.pool, engines.NAME, attempts=3)
+        self.pool = Pool(partial(engines.CountingFile, self.count), workers, limits=Limits(photo_s=3.0))
+        self.turns = Turns(self.store, self.pool, engines.NAME, attempts=3, clock=time.time)
         self.pool.start()
 
     def add(self, name: str, width: int, shade: int = 0) -> Path:

@@ -21,6 +21,19 @@ SETTLE_S = 0.2
 NAMES = PhotoNames(frozenset({".jpg"}))
 
 
+class Disks:
+    """Which disk each folder was on."""
+
+    def __init__(self) -> None:
+        self.of: dict[Path, str] = {}
+
+    def all(self) -> dict[Path, str]:
+        return dict(self.of)
+
+    def remember(self, folder: Path, disk: str) -> None:
+        self.of[folder] = disk
+
+
 class Watcher:
     """Source and inbox over one folder; what has settled is known from then on."""
 
@@ -28,7 +41,8 @@ class Watcher:
         self.root = root
         self.photos: dict[Path, tuple[int, int]] = {}
         self.settled: list[tuple[Path, FileStamp | None]] = []
-        self.inbox = Inbox([root], SETTLE_S, self)
+        self.disks = Disks()
+        self.inbox = Inbox([root], SETTLE_S, self, self.disks)
         self.source = Source([WatchedFolder(root, True, poll_s)], NAMES, rescan_s, lambda: None)
         self.source.start()
 

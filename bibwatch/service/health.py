@@ -1,0 +1,86 @@
+"""How the service is: the reasons why not all is well, and what it says about itself."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bibwatch.service.rooms import Rooms
+from bibwatch.values import shown
+
+log = logging.getLogger(__name__)
+
+
+def reasons(rooms: Rooms) -> Iterator[str]:
+    """Every reason why not all is well in the rooms, in plain words."""
+    faults = rooms.source.faults() | rooms.inbox.unreadable | rooms.inbox.absent
+    for path, reason in faults.items():
+        yield f"{shown(path)}: {reason}"
+    yield from link_reasons(rooms.linking.troubles)
+    if rooms.pool.fault:
+        yield f"{rooms.pool.ready} reading processes are ready, others do not start: {rooms.pool.fault}"
+    elif rooms.pool.slowed:
+        yield rooms.pool.slowed
+
+
+def link_reasons(troubles: Mapping[Path, str]) -> Iterator[str]:
+    """One line for each kind of trouble: a full disk is one thing to mend, not ten thousand."""
+    for reason, count in Counter(troubles.values()).items():
+        example = next(path for path, said in troubles.items() if said == reason)
+        others = f", and {count - 1} more" if count > 1 else ""
+        yield f"{shown(example)}{others}: {reason}"
+
+
+def health(rooms: Rooms, degraded: Iterable[str], now: float) -> dict[str, Any]:
+    """What `status` shows of the running service, as plain values; `now` is monotonic seconds."""
+    pool, tally, faults = rooms.pool, rooms.turns.tally, rooms.source.faults()
+    waiting_since = rooms.store.queue.waiting_since()
+    away = rooms.inbox.absent | rooms.inbox.unreadable
+    return {
+        "pid": os.getpid(),
+        "engine": rooms.engine,
+        "folders": [
+            {"path": shown(folder.path), "fault": away.get(folder.path) or faults.get(folder.path)}
+            for folder in rooms.config.watch
+        ],
+        "watches": rooms.source.watched_folders(),
+        "settling": len(rooms.inbox),
+        "oldest_waiting_s": None if waiting_since is None else round(max(0.0, rooms.now() - waiting_since), 1),
+        "workers": {
+            "wanted": pool.workers,
+            "ready": pool.ready,
+            "busy": pool.busy,
+            "pids": pool.pids,
+            "devices": pool.devices,
+            "replaced": pool.replaced,
+        },
+        "photos_per_s": round(tally.rate(now), 2),
+        "since_start": {
+            "read": tally.read,
+            "reused": tally.reused,
+            "failed": tally.failed,
+            "reading_s": round(tally.reading_s, 3),
+        },
+        "last_error": tally.last_error,
+        "degraded": list(degraded),
+    }
+
+
+class Changes:
+    """Logs what went wrong and what is well again, each once."""
+
+    def __init__(self) -> None:
+        self._told: frozenset[str] = frozenset()
+
+    def tell(self, degraded: Iterable[str]) -> None:
+        """Compare the reasons with the last ones."""
+        now = frozenset(degraded)
+        for reason in sorted(now - self._told):
+            log.warning("degraded: %s", reason)
+        for reason in sorted(self._told - now):
+            log.info("well again: %s", reason)
+        self._told = now

@@ -1,0 +1,158 @@
+"""The rooms put together: each begins, is exchanged where the config changes, and ends."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from bibwatch.config import Config
+from bibwatch.errors import CouldNotStart
+from bibwatch.link.apply import Applied
+from bibwatch.log import fields
+from bibwatch.service.linking import Linking
+from bibwatch.service.setup import Watching, pool_for, reading_part
+from bibwatch.service.turns import Tally, Turns
+from bibwatch.store.store import Store
+from bibwatch.values import Photo, shown
+from bibwatch.watch.inbox import Inbox
+from bibwatch.watch.source import Source
+
+RETRY_LINKS_S = 5.0  # between tries to make links that the disk refused
+RELINK_SHARE = 10  # the tries take no more than one part in so many of the time
+
+log = logging.getLogger(__name__)
+
+
+class Rooms:
+    """What the service is made of. Every method may be called again after a DatabaseFault, and goes on where it was."""
+
+    def __init__(self, config: Config, engine: str, store: Store, wake: Callable[[], None]) -> None:
+        self.config = config
+        self.engine = engine  # fingerprint
+        self.store = store
+        self._wake = wake
+        self._epoch = time.time() - time.monotonic()
+        self._relink_at = 0.0  # monotonic seconds of the next whole comparison with the disk
+
+    def now(self) -> float:
+        """Seconds since the epoch, by a clock that goes on evenly when somebody sets the machine's."""
+        return self._epoch + time.monotonic()
+
+    def start_reading(self) -> None:
+        """Queue what is to be read, and start the children."""
+        self._begin_reading(self.config, self.engine, Tally())
+
+    def start_watching(self) -> None:
+        """Watch, and begin to scan.
+
+        Raises:
+            CouldNotStart: the kernel gives no inotify.
+        """
+        self._begin_watching(self.config)
+
+    def start_linking(self) -> None:
+        """Make the whole link tree follow from now on."""
+        self._begin_linking(self.config, self.engine)
+
+    def finish_reading(self, grace_s: float) -> None:
+        """Let what is in the engine finish, put back the rest, end the children, and link what was read."""
+        self.turns.finish_begun(grace_s)
+        self.relink_changed()
+
+    def stop_watching(self) -> None:
+        """Let go of the watched folders."""
+        self.source.stop()
+
+    def adopt(self, config: Config, engine: str) -> None:
+        """Make a new config true: rooms whose part of it changed begin anew, and the links follow."""
+        if engine != self.engine or reading_part(config) != reading_part(self.config):
+            self.turns.finish_begun(0)
+            self._begin_reading(config, engine, self.turns.tally)
+        if (config.watch, config.photos) != (self.config.watch, self.config.photos):
+            self.source.stop()
+            self._begin_watching(config)
+        self._begin_linking(config, engine)
+        self.config, self.engine = config, engine
+
+    def begin_anew(self) -> None:
+        """Look at everything again: the database was out of use, or somebody else wrote to it."""
+        self.inbox.reload_disks()
+        self.source.rescan()
+        self._relink_at = 0.0
+
+    def take_changes(self, now: float) -> None:
+        """Queue what came to rest in the watched folders, and forget what went."""
+        self.inbox.take(self.source.changes(), now)
+        settled = self.inbox.settled(now)
+        present = [Photo(s.path, s.stamp.size, s.stamp.mtime_ns) for s in settled if s.stamp is not None]
+        if present:
+            self.store.queue.add(present, self.now())
+        gone = [s.path for s in settled if s.stamp is None]
+        for path in self.store.queue.remove(gone) if gone else []:
+            self.turns.changed_names.add(path.name)
+            log.info("%s: gone", shown(path), extra=fields(path))
+
+    def read(self) -> None:
+        """Take what the children say, and give them the next photos."""
+        self.turns.collect()
+        for job in self.turns.moved_on:
+            self.source.touched(job.photo.path)
+        self.turns.moved_on.clear()
+        self.turns.hand_out()
+
+    def relink(self, now: float) -> None:
+        """Links follow at once where photos changed; now and then everything is compared with the disk."""
+        if now < self._relink_at:
+            self.relink_changed()
+            return
+        _tell(self.linking.apply())
+        self.turns.changed_names.clear()
+        ended = time.monotonic()
+        retry_s = max(RETRY_LINKS_S, RELINK_SHARE * (ended - now))
+        rest_s = self.config.photos.rescan_s
+        self._relink_at = ended + (min(retry_s, rest_s) if self.linking.may_heal else rest_s)
+
+    def relink_changed(self) -> None:
+        """Make the links of photos whose state changed follow."""
+        if self.turns.changed_names:
+            _tell(self.linking.apply(self.turns.changed_names))
+            self.turns.changed_names.clear()
+
+    @property
+    def idle(self) -> bool:
+        """Whether every folder was scanned and every photo found has come to its end."""
+        if not self.inbox.scanned or self.inbox or self.source.pending() or self.pool.busy:
+            return False
+        counts = self.store.queue.counts()
+        if self.inbox.absent and not counts["reading"]:
+            return not self.store.queue.has_ready(self.now())  # the photos of an absent folder wait for its return
+        return counts["waiting"] + counts["reading"] == 0
+
+    def _begin_reading(self, config: Config, engine: str, tally: Tally) -> None:
+        self.store.queue.recover(self.now())
+        self.store.queue.wait_for_engine(engine, self.now())
+        self.pool = pool_for(config, engine)
+        self.turns = Turns(self.store, self.pool, engine, config.reader.attempts, self.now)
+        self.turns.tally = tally
+        self.pool.start()
+
+    def _begin_linking(self, config: Config, engine: str) -> None:
+        self.linking = Linking(self.store, engine, config)
+        self._relink_at = 0.0
+
+    def _begin_watching(self, config: Config) -> None:
+        photos, watching = config.photos, Watching.of(config)
+        self.store.queue.keep_only(watching.covers)
+        roots = [folder.path for folder in watching.folders]
+        self.inbox = Inbox(roots, photos.settle_s, self.store.queue, self.store.folders)
+        try:
+            self.source = Source(watching.folders, watching.names, photos.rescan_s, self._wake)
+        except OSError as error:
+            raise CouldNotStart(f"inotify is not to be had: {error.strerror}; raise fs.inotify with sysctl") from error
+        self.source.start()
+
+
+def _tell(applied: Applied) -> None:
+    for path in applied.made:
+        log.info("linked %s", shown(path))
+    for path in applied.removed:
+        log.info("unlinked %s", shown(path))

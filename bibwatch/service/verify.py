@@ -1,0 +1,72 @@
+"""Whether folders, database and link tree agree; recomputed from the readings, and changing nothing."""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+
+from bibwatch.config import Config
+from bibwatch.errors import BibwatchError
+from bibwatch.link.inspect import differences, strays
+from bibwatch.service.linking import Linking
+from bibwatch.service.setup import Watching, engine_name
+from bibwatch.store.lock import ServiceLock
+from bibwatch.store.store import Store
+from bibwatch.values import shown
+from bibwatch.watch.names import WatchedFolder
+from bibwatch.watch.walk import Listing, walk
+
+
+def verify(config: Config) -> Iterator[str]:
+    """Every difference, one line each.
+
+    Raises:
+        DatabaseMissing: nothing was ever scanned with this config.
+        BibwatchError: the disk does not answer.
+    """
+    with closing(Store.open_read_only(config.database)) as store:
+        yield from (f"{shown(config.database)}: {line}" for line in store.contradictions())
+        watching = Watching.of(config)
+        for folder in watching.folders:
+            yield from _photos(store, folder, watching)
+        reading = store.queue.counts()["reading"]
+        if reading and not ServiceLock(config.database).held_elsewhere():
+            yield f"{reading} photos were being read when the service ended; its next start reads them"
+        try:
+            yield from _links(config, store, watching)
+        except OSError as error:
+            raise BibwatchError(f"{shown(config.links.root)}: cannot be looked at: {error.strerror}") from error
+
+
+def _photos(store: Store, folder: WatchedFolder, watching: Watching) -> Iterator[str]:
+    """Photos that lie there and are not queued as they are, and known ones that do not lie there."""
+    walked = set()
+    for listing in walk(folder.path, watching.names, recursive=folder.recursive):
+        walked.add(listing.folder)
+        if listing.fault is not None:
+            yield f"{shown(listing.folder)}: {listing.fault}"
+        yield from _one_folder(store, listing)
+    for gone in (known for known in store.queue.known_folders(folder.path) if known not in walked):
+        yield f"{shown(gone)}: {len(store.queue.known_in(gone))} known photos are out of sight: no such folder now"
+
+
+def _one_folder(store: Store, listing: Listing) -> Iterator[str]:
+    known = store.queue.known_in(listing.folder)
+    for name, stamp in listing.photos.items():
+        if name not in known:
+            yield f"{shown(listing.folder / name)}: not in the database"
+        elif known[name] != stamp.version:
+            yield f"{shown(listing.folder / name)}: has changed since it was queued"
+    if gone := known.keys() - listing.photos.keys():
+        yield f"{shown(listing.folder)}: {len(gone)} known photos are out of sight, such as {shown(min(gone))}"
+
+
+def _links(config: Config, store: Store, watching: Watching) -> Iterator[str]:
+    linking = Linking(store, engine_name(config, store), config)
+    if (reason := linking.held_back()) is not None:
+        yield f"{shown(config.links.root)}: {reason}"
+        return
+    plan = linking.plan()
+    owned = store.links.owned()
+    wanted = owned.keys() | {link.path for link in plan.make}
+    found = (*differences(plan), *strays(config.links.root, wanted, watching.covers))
+    yield from (f"{shown(os.path.relpath(path, config.links.root))}: {text}" for path, text in found)
