@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --no-input -c constraints.txt
 SETUP := pyproject.toml constraints.txt
 
-.PHONY: demo test test-long lint bench clean
+.PHONY: demo test test-long faults lint bench clean
 
 demo: .venv/core
 	@$(BIN)/bibwatch demo
@@ -17,6 +17,12 @@ test: .venv/full
 test-long: .venv/full
 	@echo "== Testing what takes long: every shared photo, two trainings (about five minutes)"
 	@$(BIN)/python -m pytest -m long
+
+FAULTS :=
+
+faults: .venv/core
+	@echo "== Doing harm to the real service (half an hour; FAULTS=--bounded: about five minutes)"
+	@$(BIN)/python -m tests.faults $(FAULTS)
 
 lint: .venv/lint
 	@echo "== Checking style, borders and types"

@@ -56,8 +56,8 @@ def around_the_engine(folder: Path) -> None:
     print(f"{PHOTOS} photos around the engine, one transaction each:")
     timed("queue", queue_all)
     timed("claim and finish", claim_and_finish_all)
-    timed("link all, at once", lambda: linking.apply())
-    timed("compare all links with the disk", lambda: linking.apply())
+    timed("link all, at once", lambda: list(linking.sweep()))
+    timed("compare all links with the disk", lambda: list(linking.sweep()))
     store.close()
 
 

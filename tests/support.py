@@ -20,6 +20,8 @@ HANG_S = 120.0
 class Race:
     """A folder with a config, an incoming folder, and perhaps a running service."""
 
+    program = BIBWATCH
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.incoming = folder / "incoming"
@@ -35,7 +37,7 @@ class Race:
     def start(self) -> None:
         """`bibwatch run`, until its children are ready to read."""
         log = (self.folder / "service.log").open("ab")
-        self.process = subprocess.Popen([*BIBWATCH, "run", "-c", str(self.config)], stdout=log, stderr=log)
+        self.process = subprocess.Popen([*self.program, "run", "-c", str(self.config)], stdout=log, stderr=log)
         log.close()
         self.until(lambda: self.status().get("workers", {}).get("ready"), "the service is ready")
 
@@ -57,7 +59,7 @@ class Race:
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         name, *rest = arguments
         return subprocess.run(
-            [*BIBWATCH, name, "-c", str(self.config), *rest],
+            [*self.program, name, "-c", str(self.config), *rest],
             capture_output=True,
             text=True,
             timeout=HANG_S,

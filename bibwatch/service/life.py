@@ -119,9 +119,10 @@ class Service:
             if self.database_fault is not None:
                 self.rooms.begin_anew()
             self.database_fault = None
-        self._beat(now)
+        ended = time.monotonic()  # a locked database may have taken seconds
+        self._beat(ended)
         if self.rooms.source.alive:
-            self._watchdog.alive(now)
+            self._watchdog.alive(ended)
 
     def _act(self, now: float) -> None:
         if self._is_reload_due(now):
@@ -193,7 +194,7 @@ class Service:
             log.warning("stopped without storing what was in hand; the next start reads it again: %s", error)
 
     def _wait(self) -> None:
-        timeout_s = 0.0 if self.rooms.source.pending() else STEP_S
+        timeout_s = 0.0 if self.rooms.source.pending() or self.rooms.sweeping else STEP_S
         due = self.rooms.inbox.next_due()
         if due is not None:
             timeout_s = min(timeout_s, max(0.0, due - time.monotonic()))

@@ -1,7 +1,7 @@
 """From what is stored to the link tree: read, decide, plan, apply."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
 from bibwatch.values import Targets, shown
 
+SWEPT_AT_ONCE = 500  # file names; a tenth of a second's work
 NOTHING = Applied((), (), 0, {})
 
 
@@ -30,6 +31,7 @@ class Linking:
         self._watching = Watching.of(config)
         self._disk = store.folders.all().get(self._layout.root)  # that the link root was on
         self.troubles: dict[Path, str] = {}  # entry -> why it is not as wanted
+        self._troubles_of_sweep: dict[Path, str] = {}  # those met since the last sweep began
 
     def plan(self, names: Iterable[str] | None = None) -> Plan:
         """What would change, for all photos or for those with these file names.
@@ -52,22 +54,28 @@ class Linking:
         awaited = self._store.queue.awaits_first_reading(photo)
         return os.path.lexists(photo) if awaited is None else awaited
 
-    def apply(self, names: Iterable[str] | None = None) -> Applied:
-        """Bring the disk in line, for all photos or for those with these file names."""
+    def apply(self, names: Iterable[str]) -> Applied:
+        """Bring the disk in line for the photos with these file names."""
         if (reason := self.held_back()) is not None:
             self.troubles = {self._layout.root: reason}
             return NOTHING
         todo = self.plan(names)
         applied = LinkTree(self._store.links).apply(todo)
         self._note_disk()
-        if names is None:
-            self.troubles = dict(applied.troubles)
-        else:
-            links = (*todo.make, *todo.keep, *todo.remove, *(new for _, new in todo.replace))
-            for link in links:
-                self.troubles.pop(link.path, None)
-            self.troubles |= applied.troubles
+        for link in (*todo.make, *todo.keep, *todo.remove, *(new for _, new in todo.replace)):
+            self.troubles.pop(link.path, None)
+        self.troubles |= applied.troubles
+        self._troubles_of_sweep |= applied.troubles
         return applied
+
+    def sweep(self) -> Iterator[Applied]:
+        """Bring the disk in line for all photos, a few at a time, so that others can be served between."""
+        self._troubles_of_sweep = {}
+        names = self._store.links.names_after(None, SWEPT_AT_ONCE)
+        while names:
+            yield self.apply(names)
+            names = self._store.links.names_after(names[-1], SWEPT_AT_ONCE)
+        self.troubles = self.troubles if self.held_back() else self._troubles_of_sweep
 
     @property
     def may_heal(self) -> bool:
@@ -118,9 +126,21 @@ def relink_once(config: Config, *, dry_run: bool) -> Applied:
     lock.take()
     try:
         with closing(Store.open(config.database)) as store:
-            return Linking(store, fingerprint, config).apply()
+            return _joined(Linking(store, fingerprint, config).sweep())
     finally:
         lock.release()
+
+
+def _joined(parts: Iterable[Applied]) -> Applied:
+    joined = NOTHING
+    for part in parts:
+        joined = Applied(
+            joined.made + part.made,
+            joined.removed + part.removed,
+            joined.kept + part.kept,
+            joined.troubles | part.troubles,
+        )
+    return joined
 
 
 def photos_of(config: Config, bib: str, max_distance: float) -> list[Path]:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from bibwatch.config import Config
 from bibwatch.errors import CouldNotStart
@@ -17,7 +17,8 @@ from bibwatch.watch.inbox import Inbox
 from bibwatch.watch.source import Source
 
 RETRY_LINKS_S = 5.0  # between tries to make links that the disk refused
-RELINK_SHARE = 10  # the tries take no more than one part in so many of the time
+SWEEP_SHARE = 10  # the tries take no more than one part in so many of the time
+AT_ONCE = float("-inf")
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ class Rooms:
         self.store = store
         self._wake = wake
         self._epoch = time.time() - time.monotonic()
-        self._relink_at = 0.0  # monotonic seconds of the next whole comparison with the disk
+        self._sweep: Iterator[Applied] | None = None  # the comparison of everything with the disk, while it goes on
+        self._sweep_at = self._sweep_began = AT_ONCE  # monotonic seconds of the next one, and of the last
 
     def now(self) -> float:
         """Seconds since the epoch, by a clock that goes on evenly when somebody sets the machine's."""
@@ -77,7 +79,7 @@ class Rooms:
         """Look at everything again: the database was out of use, or somebody else wrote to it."""
         self.inbox.reload_disks()
         self.source.rescan()
-        self._relink_at = 0.0
+        self._sweep, self._sweep_at = None, AT_ONCE
 
     def take_changes(self, now: float) -> None:
         """Queue what came to rest in the watched folders, and forget what went."""
@@ -100,16 +102,24 @@ class Rooms:
         self.turns.hand_out()
 
     def relink(self, now: float) -> None:
-        """Links follow at once where photos changed; now and then everything is compared with the disk."""
-        if now < self._relink_at:
-            self.relink_changed()
+        """Links follow at once where photos changed; now and then all are compared with the disk, bit by bit."""
+        self.relink_changed()
+        if self._sweep is None and now >= self._sweep_at:
+            self._sweep, self._sweep_began = self.linking.sweep(), now
+        if self._sweep is None:
             return
-        _tell(self.linking.apply())
-        self.turns.changed_names.clear()
-        ended = time.monotonic()
-        retry_s = max(RETRY_LINKS_S, RELINK_SHARE * (ended - now))
+        if (applied := next(self._sweep, None)) is not None:
+            _tell(applied)
+            return
+        self._sweep = None
         rest_s = self.config.photos.rescan_s
-        self._relink_at = ended + (min(retry_s, rest_s) if self.linking.may_heal else rest_s)
+        retry_s = max(RETRY_LINKS_S, SWEEP_SHARE * (now - self._sweep_began))
+        self._sweep_at = now + (min(retry_s, rest_s) if self.linking.may_heal else rest_s)
+
+    @property
+    def sweeping(self) -> bool:
+        """Whether the comparison of everything with the disk is due or goes on."""
+        return self._sweep is not None or self._sweep_at == AT_ONCE
 
     def relink_changed(self) -> None:
         """Make the links of photos whose state changed follow."""
@@ -120,7 +130,7 @@ class Rooms:
     @property
     def idle(self) -> bool:
         """Whether every folder was scanned and every photo found has come to its end."""
-        if not self.inbox.scanned or self.inbox or self.source.pending() or self.pool.busy:
+        if not self.inbox.scanned or self.inbox or self.source.pending() or self.pool.busy or self.sweeping:
             return False
         counts = self.store.queue.counts()
         if self.inbox.absent and not counts["reading"]:
@@ -137,7 +147,7 @@ class Rooms:
 
     def _begin_linking(self, config: Config, engine: str) -> None:
         self.linking = Linking(self.store, engine, config)
-        self._relink_at = 0.0
+        self._sweep, self._sweep_at = None, AT_ONCE
 
     def _begin_watching(self, config: Config) -> None:
         photos, watching = config.photos, Watching.of(config)

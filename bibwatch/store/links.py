@@ -32,6 +32,13 @@ class LinkRecords:
         links = (_link(row) for row in rows)
         return {link.path: link for link in links}
 
+    def names_after(self, name: str | None, limit: int) -> list[str]:
+        """The next file names of photos and of linked photos, in the order of their bytes."""
+        sql = """SELECT name FROM (SELECT name FROM photos UNION SELECT name FROM links)
+                 WHERE :after IS NULL OR name > :after ORDER BY name LIMIT :limit"""
+        after = None if name is None else os.fsencode(name)
+        return [os.fsdecode(row["name"]) for row in self._db.execute(sql, {"after": after, "limit": limit})]
+
     def remember(self, links: Iterable[Link]) -> None:
         """These entries are ours, or are about to be."""
         with writing(self._db):

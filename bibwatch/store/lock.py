@@ -3,6 +3,7 @@
 import fcntl
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from bibwatch.errors import CouldNotStart, DatabaseUnreadable
@@ -32,8 +33,9 @@ class ServiceLock:
             raise CouldNotStart(
                 f"{self._path}: another bibwatch (process {holder}) already tends this database; stop it first"
             )
-        os.truncate(fd, 0)
-        os.write(fd, f"{os.getpid()}\n".encode())
+        with suppress(OSError):  # on a full disk the lock holds as well; only its message knows less
+            os.truncate(fd, 0)
+            os.write(fd, f"{os.getpid()}\n".encode())
         self._fd = fd
 
     def release(self) -> None:

@@ -72,7 +72,7 @@ def test_photos_outside_the_watched_folders_are_not_linked(race: Race) -> None:
     job = race.store.queue.claim(time.time())
     assert job is not None
     race.store.readings.finish_known(job, b"a.jpg ('7',)", time.time())
-    race.linking.apply()
+    list(race.linking.sweep())
     assert race.links() == {"7/a.jpg": "../../incoming/a.jpg"}
 
 

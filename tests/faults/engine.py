@@ -1,0 +1,69 @@
+"""An engine that reads the colour of a picture as its bib, notes each reading in a file, and has photos it dies of."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from bibwatch.read.engine import EngineSetup
+from bibwatch.values import Box, Reading
+
+if TYPE_CHECKING:
+    from bibwatch.read.photo_file import Image
+
+NAME = "stub:1"
+LOG = "BIBWATCH_FAULTS_LOG"  # the file that every reading is noted in
+READING_S = "BIBWATCH_FAULTS_READING_S"  # how long a reading takes
+ABORTS, SLEEPS, EATS = 0x20000, 0x20001, 0x20002  # beyond the numbers of photos that behave
+BITE = 64 * 2**20
+
+
+class Stub:
+    """As fast as the way around it; only the photos that a scenario means to be bad are."""
+
+    name = NAME
+    device = "nowhere"
+    batch = 1
+
+    def read(self, images: "Sequence[Image]") -> Iterator[tuple[Reading, ...]]:
+        return map(self._read, images)
+
+    def _read(self, image: "Image") -> tuple[Reading, ...]:
+        red, green, blue = (int(value) for value in image[0, 0])
+        number = red << 16 | green << 8 | blue
+        _note(number)
+        time.sleep(float(os.environ.get(READING_S, "0.002")))
+        _misbehave(number)
+        return (Reading(str(number), 1.0, Box(0, 0, 1, 1), 1.0, NAME),)
+
+
+def build(setup: EngineSetup, name: str) -> Stub:
+    """In the place of bibwatch.read.engine.build."""
+    return Stub()
+
+
+def picture(number: int) -> bytes:
+    """A PNG that the stub reads as this number."""
+    colour = (number & 255, number >> 8 & 255, number >> 16)  # OpenCV's order: blue first
+    return bytes(cv2.imencode(".png", np.full((8, 8, 3), colour, np.uint8))[1])
+
+
+def _note(number: int) -> None:
+    # One short write to a file opened for appending is never torn, whoever is killed meanwhile.
+    fd = os.open(os.environ[LOG], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    os.write(fd, f"{number}\n".encode())
+    os.close(fd)
+
+
+def _misbehave(number: int) -> None:
+    if number == ABORTS:
+        os.abort()
+    if number == SLEEPS:
+        time.sleep(3600)
+    eaten = []
+    while number == EATS:
+        eaten.append(bytearray(os.urandom(4096) * (BITE // 4096)))
+        time.sleep(0.05)

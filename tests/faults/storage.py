@@ -1,0 +1,173 @@
+"""Faults of disks and folders: away, exchanged, full, locked, damaged."""
+
+import itertools
+import os
+import shutil
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from tests.faults import engine
+from tests.faults.track import Count, Track
+
+
+class NoMounts(Exception):
+    """This machine lets us mount nothing."""
+
+
+def folder_away(folder: Path, rounds: int) -> Count:
+    """The watched folder is renamed, deleted, replaced by an empty one, and put back."""
+    track = Track(folder)
+    away = track.folder / "away"
+    track.start()
+    for turn in range(rounds):
+        track.drop(range(turn * 50, turn * 50 + 50), f"cam{turn % 2}")
+        track.until(track.all_ended, "every photo has ended")
+        before = track.links()
+        match turn % 3:
+            case 0:
+                track.incoming.rename(away)
+            case 1:
+                shutil.copytree(track.incoming, away)
+                shutil.rmtree(track.incoming)
+            case 2:
+                track.incoming.rename(away)
+                track.incoming.mkdir()
+        track.until(lambda: track.status()["state"] == "degraded", "it shows")
+        time.sleep(3)  # more than a scan and a comparison with the disk
+        assert track.links() == before, "links were lost while the folder was away"
+        with suppress(FileNotFoundError):
+            track.incoming.rmdir()
+        away.rename(track.incoming)
+        track.until(lambda: track.status()["state"] == "ok", "it is well again")
+    return track.finish(rounds)
+
+
+def card_away(folder: Path, rounds: int) -> Count:
+    """A card is unmounted, another one is mounted in its place, and the first comes back; also over a restart."""
+    track = Track(folder)
+    card, second = track.folder / "card", track.folder / "second"
+    with _disk(card, "8m"), _disk(second, "8m"):
+        mount = track.incoming / "card"
+        mount.mkdir()
+        subprocess.run(["mount", "--bind", card, mount], check=True)
+        try:
+            track.start()
+            track.drop(range(40), "card")
+            for turn in range(rounds):
+                track.drop((1000 + turn,))
+                track.until(track.all_ended, "every photo has ended")
+                before = track.links()
+                if turn % 2:
+                    assert track.stop() == 0
+                subprocess.run(["umount", "-l", mount], check=True)
+                subprocess.run(["mount", "--bind", second, mount], check=True)
+                if turn % 2:
+                    track.start()
+                track.until(lambda: track.status().get("state") == "degraded", "it shows")
+                time.sleep(3)
+                assert track.links() == before, "links were lost while the card was away"
+                subprocess.run(["umount", "-l", mount], check=True)
+                subprocess.run(["mount", "--bind", card, mount], check=True)
+                track.until(lambda: track.status()["state"] == "ok", "it is well again")
+            return track.finish(rounds)
+        finally:
+            subprocess.run(["umount", "-l", mount], check=False)
+
+
+def disk_full(folder: Path, rounds: int) -> Count:
+    """The database's disk fills while photos are queued and read, the link root's while links are made."""
+    folder.mkdir(parents=True)
+    state, bibs = folder / "state", folder / "bibs"
+    with _disk(state, "24m,nr_inodes=4096"), _disk(bibs, "4m,nr_inodes=4096"):
+        track = Track(folder, "database: state/race.db\nlinks: {root: bibs}\n", **{engine.READING_S: "0.02"})
+        track.database = state / "race.db"
+        track.start()
+        track.until(track.children, "the service runs")
+        for turn in range(rounds):
+            full = state if turn % 2 == 0 else bibs
+            track.drop(range(turn * 100, turn * 100 + 50))
+            if turn % 4 >= 2:
+                time.sleep(0.6)  # queued, and being read
+            told = track.log().count("degraded:")
+            _fill(full / "ballast")
+            track.drop(range(turn * 100 + 50, turn * 100 + 100))
+            track.until(lambda told=told: track.log().count("degraded:") > told, "it shows")
+            time.sleep(2)
+            shutil.rmtree(full / "ballast")
+            track.until(track.all_ended, "every photo has ended")
+        log = track.log()
+        track.notes.append(
+            f"{log.count('disk is full')} lines told of a full disk, {log.count('No space left')} of links"
+        )
+        count = track.finish(rounds)
+        assert track.log().count("watching ") == 1, "it was restarted"
+        return count
+
+
+def database_locked(folder: Path, rounds: int) -> Count:
+    """Another program holds the database for longer than we wait for it."""
+    track = Track(folder)
+    track.start()
+    track.until(track.children, "the service runs")
+    for turn in range(rounds):
+        track.drop(range(turn * 50, turn * 50 + 50))
+        time.sleep(0.5)
+        with closing(sqlite3.connect(track.database, timeout=60)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            track.drop(range(1000 + turn * 50, 1000 + turn * 50 + 50))
+            time.sleep(8)
+            other.execute("ROLLBACK")
+        track.until(track.all_ended, "every photo has ended")
+    track.notes.append(f"{track.log().count('degraded:')} times degraded")
+    return track.finish(rounds)
+
+
+def database_damaged(folder: Path, rounds: int) -> Count:
+    """Pages of the database are overwritten: the start refuses it, --rebuild keeps it aside, and no link is lost."""
+    track = Track(folder)
+    track.drop(range(300))
+    for _ in range(rounds):
+        track.start()
+        track.until(track.all_ended, "every photo has ended")
+        track.until(lambda: len(track.links()) == 300, "all are linked")
+        assert track.stop() == 0
+        with track.database.open("r+b") as file:
+            file.seek(4096 * 3)
+            file.write(os.urandom(4096 * 2))
+        refused = subprocess.run([*track.program, "run", "-c", track.config], check=False, env=track.environment())
+        assert refused.returncode == 3, refused.returncode
+        track.noted.unlink(missing_ok=True)  # what was lost is read anew, once
+        aside = len(list(track.folder.glob("*.db.damaged-*")))
+        track.start("--rebuild")
+        track.until(lambda n=aside: len(list(track.folder.glob("*.db.damaged-*"))) > n, "it is kept aside")
+        track.until(lambda: len(track.links()) == 300 and track.all_ended(), "links stay, photos are read")
+        assert track.stop() == 0
+    track.notes.append(f"{len(list(track.folder.glob('*.damaged-*')))} files kept aside")
+    return track.finish(rounds)
+
+
+@contextmanager
+def _disk(at: Path, size: str) -> Iterator[None]:
+    """A disk of its own, of this size."""
+    at.mkdir(parents=True, exist_ok=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", at], check=False).returncode:
+        raise NoMounts
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", at], check=False)
+
+
+def _fill(ballast: Path) -> None:
+    """Leave no room, neither for bytes nor for further files."""
+    ballast.mkdir()
+    with suppress(OSError), (ballast / "bytes").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    with suppress(OSError):
+        for number in itertools.count():
+            (ballast / str(number)).touch()

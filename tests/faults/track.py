@@ -1,0 +1,191 @@
+"""A race to do harm to, and the count afterwards: photos, links, readings, files of somebody else."""
+
+import hashlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from tests.faults import engine, program
+from tests.support import Race, memory_mib
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 900.0
+
+
+@dataclass(slots=True)
+class Count:
+    """What a scenario found."""
+
+    rounds: int
+    photos: int
+    failed: int
+    lost: int  # neither done nor failed, or done without its link
+    wrong: int  # links that lead to a photo of another number, or to none
+    doubled: int  # readings of a content beyond the first
+    in_flight: int  # readings that the kills may have cost
+    harmed: int  # files of somebody else, changed or gone
+    differences: list[str]  # what `bibwatch verify` says
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the guarantees held."""
+        return not (self.lost or self.wrong or self.harmed or self.differences) and self.doubled <= self.in_flight
+
+
+class Track(Race):
+    """A race whose photos have numbers, read by the stub engine."""
+
+    program = [sys.executable, "-m", "tests.faults.program"]
+    laid: ClassVar[list["Track"]] = []
+
+    def __init__(self, folder: Path, more: str = "", **environment: str) -> None:
+        self.more = f"photos: {{settle_s: 0.3, rescan_s: 2}}\n{more}"
+        self.numbers: dict[Path, int] = {}  # photo -> what the stub reads in it
+        self.foreign: dict[Path, str] = {}  # file of somebody else -> its content's hash
+        self.kills = 0  # times something was killed that may have had photos in hand
+        self.notes: list[str] = []
+        self.noted = folder.with_name(f"{folder.name}.readings")
+        self.database = folder / "bibwatch.db"
+        self._environment = {engine.LOG: str(self.noted), "PYTHONPATH": str(ROOT)} | environment
+        super().__init__(folder)
+        Track.laid.append(self)
+
+    @classmethod
+    def clear(cls) -> None:
+        """End what a scenario that failed has left running."""
+        for track in cls.laid:
+            if track.process is not None:
+                track.kill()
+        cls.laid.clear()
+
+    def configure(self, targets: str, more: str = "") -> None:
+        super().configure(targets, more or self.more)
+
+    def start(self, *options: str) -> None:
+        """`bibwatch run`, from its first breath: nothing is waited for."""
+        with (self.folder / "service.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self.program, "run", "-c", str(self.config), *options], stdout=log, stderr=log, env=self.environment()
+            )
+
+    def environment(self) -> dict[str, str]:
+        return os.environ | self._environment
+
+    def until(self, is_true: Callable[[], object], what: str) -> float:
+        begun = time.monotonic()
+        while not is_true():
+            assert time.monotonic() - begun < PATIENCE_S, f"not within {PATIENCE_S:g} s: {what}\n{self.log()[-3000:]}"
+            assert self.process is None or self.process.poll() is None, f"the service ended\n{self.log()[-3000:]}"
+            time.sleep(0.05)
+        return time.monotonic() - begun
+
+    def drop(self, numbers: Iterable[int], folder: str = ".") -> None:
+        """Write photos, as fast as the disk takes them."""
+        place = self.incoming / folder
+        place.mkdir(parents=True, exist_ok=True)
+        for number in numbers:
+            path = place / f"IMG_{number:06}.png"
+            path.write_bytes(engine.picture(number))
+            self.numbers[path] = number
+
+    def put_foreign(self, path: Path, text: str) -> None:
+        """A file of somebody else, which must outlive everything."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        self.foreign[path] = _hash(path)
+
+    def children(self) -> list[int]:
+        """The reading processes of the service."""
+        assert self.process is not None
+        try:
+            pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+            return [int(pid) for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        except OSError:
+            return []
+
+    def kill_children(self) -> None:
+        for pid in self.children():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def states(self) -> Counter[str]:
+        """State -> photos, by a look of our own into the database."""
+        try:
+            with closing(sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True, timeout=30)) as database:
+                return Counter(dict(database.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall()))
+        except sqlite3.Error:
+            return Counter()
+
+    def all_ended(self) -> bool:
+        states = self.states()
+        return states["done"] + states["failed"] == len(self.numbers) == states.total()
+
+    def rss_mib(self) -> float:
+        """Resident memory of the service process."""
+        assert self.process is not None
+        return memory_mib(self.process.pid)
+
+    def finish(self, rounds: int) -> Count:
+        """Let the service come to the end of its work, stop it, and count."""
+        if self.process is None:
+            self.start()
+        self.until(self.all_ended, "every photo has ended")
+        self.until(lambda: not self.differences(), "photos, database and links agree")
+        assert self.stop() == 0, self.log()[-3000:]
+        failed = {Path(os.fsdecode(path)) for path in self._paths("failed")}
+        done = {Path(os.fsdecode(path)) for path in self._paths("done")}
+        readings = (
+            Counter(int(line) for line in self.noted.read_text().split()) if self.noted.exists() else Counter[int]()
+        )
+        return Count(
+            rounds=rounds,
+            photos=len(self.numbers),
+            failed=len(failed),
+            lost=sum(not self._is_linked(path) for path in self.numbers if path in done)
+            + len(self.numbers.keys() - failed - done),
+            wrong=sum(not self._is_right(path) for path in self.entries()),
+            doubled=readings.total() - len(readings),
+            in_flight=4 * self.kills,  # two children, each with one photo in the engine and one before it
+            harmed=sum(not path.is_file() or _hash(path) != before for path, before in self.foreign.items()),
+            differences=self.differences(),
+            notes=self.notes,
+        )
+
+    def differences(self) -> list[str]:
+        """What `bibwatch verify` says."""
+        command = [*self.program, "verify", "-c", str(self.config)]
+        found = subprocess.run(command, capture_output=True, text=True, check=False, env=self.environment())
+        return [] if found.returncode == 0 else (found.stdout + found.stderr).splitlines()
+
+    def entries(self) -> list[Path]:
+        """Everything in the bib folders that is not somebody else's."""
+        return [path for path in (self.bibs / entry for entry in self.links()) if path not in self.foreign]
+
+    def _is_linked(self, photo: Path) -> bool:
+        link = self.bibs / str(self.numbers[photo]) / photo.name
+        return link.is_symlink() and link.resolve() == photo
+
+    def _is_right(self, entry: Path) -> bool:
+        return str(self.numbers.get(entry.resolve())) == entry.parent.name
+
+    def _paths(self, state: str) -> list[bytes]:
+        sql = "SELECT dir, name FROM photos JOIN jobs ON jobs.photo_id = photos.id WHERE state = ?"
+        with closing(sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True)) as database:
+            return [folder + b"/" + name for folder, name in database.execute(sql, (state,))]
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+MEMORY = program.MEMORY
