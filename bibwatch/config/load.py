@@ -81,6 +81,8 @@ def find_database(path: Path) -> tuple[Path, list[str]]:
 
 def _text_of(path: Path) -> str:
     try:
+        if path.is_fifo():
+            raise ConfigError([f"{path}: is a pipe; a service reads its config again and again, so name a file"])
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ConfigError([f"{path}: no such config file; name one with -c, or copy config.example.yaml"]) from error

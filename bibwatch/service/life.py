@@ -141,7 +141,8 @@ class Service:
     def _reload(self, now: float) -> None:
         if self._file is None:
             return
-        systemd.notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        if self._reload_asked:  # and not merely one more look at a config that was refused
+            systemd.notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             config = load_config(self._file.path, running=self.rooms.config)
             fingerprint = engine.fingerprint(engine_setup(config))
@@ -151,8 +152,9 @@ class Service:
             self.rooms.adopt(config, fingerprint)  # where the database fails, the next step comes here again
             self._refused = None
             log.info("the config is followed")
+        if self._reload_asked:
+            systemd.notify("READY=1")
         self._reload_asked = False
-        systemd.notify("READY=1")
 
     def _beat(self, now: float) -> None:
         if now - self._beat_at < BEAT_S:

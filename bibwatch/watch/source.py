@@ -16,7 +16,8 @@ from bibwatch.watch.names import PhotoNames, WatchedFolder
 from bibwatch.watch.walk import Change, Identity, Listing, Touched, Walked, walk
 from bibwatch.watch.watches import STOP_S, Watches
 
-BACKLOG = 256  # listings that wait for the main loop before the scan pauses
+BACKLOG = 4  # listings that wait for the main loop before the scan pauses: each may hold thousands of photos
+AT_ONCE = 256  # changes handed over in one call
 BLIND_S = 5.0  # between scans of a folder that sends no events, and between looks at whether it is the same one
 SCAN_SHARE = (
     4  # a blind folder rests this many times as long as its scan took, so that a large one is not scanned always
@@ -55,7 +56,7 @@ class Source:
         """What came since the last call; never waits."""
         found: list[Change] = []
         with suppress(queue.Empty):
-            while len(found) < BACKLOG:
+            while len(found) < AT_ONCE:
                 found.append(self._changes.get_nowait())
                 if isinstance(found[-1], Listing):
                     self._room.release()

@@ -5,9 +5,6 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-
 from bibwatch.read.engine import EngineSetup
 from bibwatch.values import Box, Reading
 
@@ -47,6 +44,9 @@ def build(setup: EngineSetup, name: str) -> Stub:
 
 def picture(number: int) -> bytes:
     """A PNG that the stub reads as this number."""
+    import cv2  # the service imports this module too, and its memory is measured
+    import numpy as np
+
     colour = (number & 255, number >> 8 & 255, number >> 16)  # OpenCV's order: blue first
     return bytes(cv2.imencode(".png", np.full((8, 8, 3), colour, np.uint8))[1])
 
