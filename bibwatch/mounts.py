@@ -21,10 +21,9 @@ def mounted() -> bytes:
 
 def network_of(path: Path, listed: bytes) -> str | None:
     """The kind of the network file system that an absolute path without links lies on, or None on a local one."""
-    points = [(point, kind) for point, kind in map(_point_and_kind, listed.splitlines()) if path.is_relative_to(point)]
-    # What was mounted later stands further down and covers what was there before.
-    _, kind = max(reversed(points), key=lambda mount: len(mount[0].parts), default=(path, ""))
-    return kind if NETWORK.fullmatch(kind) else None
+    kinds = [kind for point, kind in map(_point_and_kind, listed.splitlines()) if path.is_relative_to(point)]
+    # What was mounted later stands further down, and covers what was there before.
+    return kinds[-1] if kinds and NETWORK.fullmatch(kinds[-1]) else None
 
 
 def points_around(path: Path, listed: bytes) -> frozenset[bytes]:

@@ -21,11 +21,11 @@ def notify(*assignments: str) -> None:
     if address.startswith("@"):
         address = "\0" + address[1:]
     message = "\n".join(" ".join(assignment.splitlines()) for assignment in assignments)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-        try:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
             sender.sendto(message.encode(errors="backslashreplace"), address)
-        except OSError as error:
-            logging.getLogger(__name__).warning("the service manager cannot be told: %s", error)
+    except OSError as error:
+        logging.getLogger(__name__).warning("the service manager cannot be told: %s", error)
 
 
 class Watchdog:

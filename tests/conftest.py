@@ -1,9 +1,11 @@
-"""Where the real photos lie."""
+"""Where the real photos lie, and disks to mount."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.mounts import Mounts
 from tests.support import SHARED
 
 
@@ -13,3 +15,11 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no shared photos at {SHARED}")
     return SHARED
+
+
+@pytest.fixture
+def mounts() -> Iterator[Mounts]:
+    """Disks to mount and to take away."""
+    mounts = Mounts()
+    yield mounts
+    mounts.end()

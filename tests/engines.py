@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bibwatch.read.photo_file import Image
 
 NAME = "scripted:1"
+PIECE, MOST = 20 * 2**20, 600 * 2**20  # bytes that a greedy reading takes at a time, and altogether
 
 
 class Scripted:
@@ -36,11 +37,22 @@ class Scripted:
             os.abort()
         if width == 999:
             time.sleep(600)
+        if width == 888:
+            _take_memory()
         if width == 500:
             raise ValueError("no such tensor")
         if width == 777:
             raise EngineBroken("the GPU failed: CUDA error: unspecified launch failure")
         return (Reading(str(width), 1.0, Box(0, 0, width, height), 1.0, NAME),)
+
+
+def _take_memory() -> None:
+    """Take more and more, then hold it for a while."""
+    taken = []
+    for _ in range(MOST // PIECE):
+        taken.append(b"x" * PIECE)
+        time.sleep(0.02)
+    time.sleep(30)
 
 
 def scripted() -> Scripted:

@@ -69,7 +69,7 @@ def forget(config_path: Path, folder: Path) -> None:
     from bibwatch.service.mend import forget as let_go
 
     config = load_config(config_path, need_folders=False, need_engine=False)
-    number = let_go(config, folder.absolute())
+    number = let_go(config, folder)
     click.echo(
         f"{count_of(number, 'photo')} forgotten in {shown(folder)}; a running service takes their links away at once, "
         "else `bibwatch link` does"

@@ -171,8 +171,10 @@ def _faults(config: Config, running: Config | None, *, need_folders: bool) -> It
             yield ("database",), f"{config.database} lies in the watched folder {folder.path}, which is only ever read"
     if config.links.root.exists() and not config.links.root.is_dir():
         yield ("links", "root"), f"{config.links.root}: not a folder"
-    if config.metrics is not None and (fault := _metrics_fault(config, config.metrics)):
-        yield ("metrics",), f"{config.metrics}: {fault}"
+    if config.metrics is not None:
+        must_be_there = need_folders and running is None
+        if fault := _metrics_fault(config, config.metrics, must_be_there=must_be_there):
+            yield ("metrics",), f"{config.metrics}: {fault}"
     if config.start_list is not None:
         yield ("start_list",), "this version reads no start list yet; leave it null"
     yield from ((("database",), text) for text in _database_faults(config, running))
@@ -188,12 +190,14 @@ def _database_faults(config: Config, running: Config | None) -> Iterator[str]:
         yield f"a running service keeps its database {running.database}; restart it to change that"
 
 
-def _metrics_fault(config: Config, path: Path) -> str | None:
+def _metrics_fault(config: Config, path: Path, *, must_be_there: bool) -> str | None:
     if path.suffix != ".prom":
         return "node_exporter reads only files whose names end in .prom"
     if any(path.is_relative_to(folder.path) for folder in config.watch):
         return "lies in a watched folder, which is only ever read"
-    return None if path.parent.is_dir() and not path.is_dir() else "name a file in a folder that is there"
+    if must_be_there and (not path.parent.is_dir() or path.is_dir()):
+        return "name a file in a folder that is there"
+    return None
 
 
 def _folder_fault(path: Path) -> str | None:

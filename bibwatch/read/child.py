@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from math import isfinite
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -202,6 +203,7 @@ def _read(engine: Engine, batch: Sequence[_Decoded], send: Callable[[object], No
     try:
         for readings in engine.read([photo.image for photo in batch]):
             now = time.perf_counter()
+            _check_storable(readings)
             send(_answer(left.popleft(), readings, now - started))
             started = now
         if left:
@@ -216,6 +218,14 @@ def _read(engine: Engine, batch: Sequence[_Decoded], send: Callable[[object], No
     elif fault is not None:
         for photo in left:
             _read(engine, [photo], send)
+
+
+def _check_storable(readings: Sequence[Reading]) -> None:
+    """A number that is none, or a text that is none, is the photo's trouble here and would be everybody's later."""
+    for reading in readings:
+        reading.text.encode()
+        if not (isfinite(reading.score) and isfinite(reading.detection_score)):
+            raise ValueError(f"a reading scored {reading.score} in a box scored {reading.detection_score}")
 
 
 def _answer(photo: _Decoded, readings: tuple[Reading, ...], seconds: float) -> Read:

@@ -54,8 +54,8 @@ class Pool:
 
     def start(self) -> None:
         """Start the children; they load their engines on their own time."""
-        while len(self._children) < self.workers:
-            self._children.append(Worker.start(self._build))
+        while len(self._children) < self.workers and self._start_one():
+            pass
 
     def waitables(self) -> list[Connection | int]:
         """What becomes ready when a child has something to say or ends."""
@@ -137,13 +137,17 @@ class Pool:
         while len(self._children) < self.workers and time.monotonic() >= self._next_start:
             if self._has_replaced_many():
                 return
-            try:
-                self._children.append(Worker.start(self._build))
-            except OSError as error:
-                self._note_failed_start(None, f"no process can be started: {error.strerror}")
-            else:
+            if self._start_one():
                 self._replaced_at.append(time.monotonic())
                 self.replaced += 1
+
+    def _start_one(self) -> bool:
+        try:
+            self._children.append(Worker.start(self._build))
+        except OSError as error:
+            self._note_failed_start(None, f"no process can be started: {error.strerror}")
+            return False
+        return True
 
     def stop(self) -> list[Job]:
         """End every child at once; returns the photos that were in hand."""

@@ -6,6 +6,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +16,36 @@ from bibwatch.values import shown
 log = logging.getLogger(__name__)
 
 
-def reasons(rooms: Rooms) -> Iterator[str]:
-    """Every reason why not all is well in the rooms, in plain words."""
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why not all is well."""
+
+    kind: str  # stays the same while counts and examples in the text change
+    text: str  # in plain words
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def reasons(rooms: Rooms) -> Iterator[Reason]:
+    """Every reason why not all is well in the rooms."""
     faults = rooms.source.faults() | rooms.inbox.unreadable | rooms.inbox.absent
-    for path, reason in faults.items():
-        yield f"{shown(path)}: {reason}"
+    for path, text in faults.items():
+        yield Reason(shown(path), f"{shown(path)}: {text}")
     yield from link_reasons(rooms.linking.troubles)
     if rooms.pool.fault:
-        yield f"{rooms.pool.ready} reading processes are ready, others do not start: {rooms.pool.fault}"
+        text = f"{rooms.pool.ready} reading processes are ready, others do not start: {rooms.pool.fault}"
+        yield Reason("engine", text)
     elif rooms.pool.slowed:
-        yield rooms.pool.slowed
+        yield Reason("readers", rooms.pool.slowed)
 
 
-def link_reasons(troubles: Mapping[Path, str]) -> Iterator[str]:
+def link_reasons(troubles: Mapping[Path, str]) -> Iterator[Reason]:
     """One line for each kind of trouble: a full disk is one thing to mend, not ten thousand."""
     for reason, count in Counter(troubles.values()).items():
         example = next(path for path, said in troubles.items() if said == reason)
         others = f", and {count - 1} more" if count > 1 else ""
-        yield f"{shown(example)}{others}: {reason}"
+        yield Reason(f"links: {reason}", f"{shown(example)}{others}: {reason}")
 
 
 def health(rooms: Rooms, degraded: Iterable[str], now: float) -> dict[str, Any]:
@@ -74,13 +87,13 @@ class Changes:
     """Logs what went wrong and what is well again, each once."""
 
     def __init__(self) -> None:
-        self._told: frozenset[str] = frozenset()
+        self._told: dict[str, Reason] = {}  # by kind
 
-    def tell(self, degraded: Iterable[str]) -> None:
+    def tell(self, degraded: Iterable[Reason]) -> None:
         """Compare the reasons with the last ones."""
-        now = frozenset(degraded)
-        for reason in sorted(now - self._told):
-            log.warning("degraded: %s", reason)
-        for reason in sorted(self._told - now):
-            log.info("well again: %s", reason)
+        now = {reason.kind: reason for reason in degraded}
+        for kind in now.keys() - self._told.keys():
+            log.warning("degraded: %s", now[kind])
+        for kind in self._told.keys() - now.keys():
+            log.info("well again: %s", self._told[kind])
         self._told = now

@@ -12,7 +12,7 @@ from bibwatch import systemd
 from bibwatch.config import Config, ConfigFile, load_config
 from bibwatch.errors import BibwatchError, CouldNotStart, DatabaseDamaged, DatabaseFault
 from bibwatch.read import engine
-from bibwatch.service.health import Changes, health, reasons
+from bibwatch.service.health import Changes, Reason, health, reasons
 from bibwatch.service.metrics import MetricsFile
 from bibwatch.service.rooms import Rooms
 from bibwatch.service.setup import engine_setup
@@ -47,7 +47,8 @@ class Service:
         self._lock = ServiceLock(config.database)
         self._started_at = time.time()
         self._refused: str | None = None  # why the config on disk is not the one in force
-        self.database_fault: str | None = None  # why the database is out of use, while it is
+        self.database_fault: str | None = None  # why the last step could not do its work
+        self._silenced: str | None = None  # why the last beat could not be written down
         self._stopping = self._reload_asked = False
         self._beat_at = self._refused_at = float("-inf")  # monotonic seconds
         self._changes, self._watchdog, self._metrics = Changes(), systemd.Watchdog(), MetricsFile()
@@ -93,7 +94,7 @@ class Service:
     def _open_store(self) -> Store:
         path = self._config.database
         try:
-            return Store.open(path, _tell_migration)
+            return Store.open(path, _tell_migration, thorough=self._rebuild)
         except DatabaseDamaged:
             if not self._rebuild:
                 raise
@@ -112,12 +113,12 @@ class Service:
         try:
             with database_faults():
                 self._act(now)
+                if self.database_fault is not None:
+                    self.rooms.begin_anew()
         except DatabaseFault as error:
             self.database_fault = str(error)
             time.sleep(STEP_S)
         else:
-            if self.database_fault is not None:
-                self.rooms.begin_anew()
             self.database_fault = None
         ended = time.monotonic()  # a locked database may have taken seconds
         self._beat(ended)
@@ -149,14 +150,22 @@ class Service:
         except BibwatchError as error:
             self._refused, self._refused_at = str(error), now
         else:
-            self.rooms.adopt(config, fingerprint)  # where the database fails, the next step comes here again
-            self._refused = None
-            log.info("the config is followed")
+            self._adopt(config, fingerprint, now)
         if self._reload_asked:
             systemd.notify("READY=1")
         self._reload_asked = False
 
+    def _adopt(self, config: Config, fingerprint: str, now: float) -> None:
+        try:
+            self.rooms.adopt(config, fingerprint)
+        except CouldNotStart as error:
+            self._refused, self._refused_at = str(error), now
+        else:
+            self._refused = None
+            log.info("the config is followed")
+
     def _beat(self, now: float) -> None:
+        """Say how it is: to the log, the database, the service manager and Prometheus, as far as they hear."""
         if now - self._beat_at < BEAT_S:
             return
         self._beat_at = now
@@ -164,13 +173,14 @@ class Service:
         self._changes.tell(degraded)
         try:
             with database_faults():
-                told = health(self.rooms, degraded, now) | {"started_at": self._started_at}
-                self.rooms.store.pulse.beat(told, time.time())
                 counts = self.rooms.store.queue.counts()
+                told = health(self.rooms, [str(reason) for reason in degraded], now) | {"started_at": self._started_at}
+                self.rooms.store.pulse.beat(told, time.time())
         except DatabaseFault as error:
-            self.database_fault = str(error)
+            self._silenced = str(error)
             systemd.notify(f"STATUS=degraded: {error}")
             return
+        self._silenced = None
         self._metrics.write(self.rooms.config.metrics, told, counts, now)
         well = f"; degraded: {degraded[0]}" if degraded else ""
         systemd.notify(
@@ -178,15 +188,16 @@ class Service:
             f"{told['photos_per_s']:.1f} photos/s{well}"
         )
 
-    def degraded(self) -> Iterator[str]:
-        """Every reason why not all is well, in plain words."""
-        if self.database_fault:
-            yield f"{shown(self.rooms.config.database)}: {self.database_fault}"
+    def degraded(self) -> Iterator[Reason]:
+        """Every reason why not all is well."""
+        if fault := self.database_fault or self._silenced:
+            yield Reason("database", f"{shown(self.rooms.config.database)}: {fault}")
         yield from reasons(self.rooms)
         if self._refused:
-            yield f"the config file is refused, the one before it stays in force: {self._refused}"
+            text = f"the config file is refused, the one before it stays in force: {self._refused}"
+            yield Reason(self._refused, text)
         if self._metrics.fault:
-            yield self._metrics.fault
+            yield Reason("metrics", self._metrics.fault)
 
     def _finish_reading(self) -> None:
         try:
@@ -196,7 +207,7 @@ class Service:
             log.warning("stopped without storing what was in hand; the next start reads it again: %s", error)
 
     def _wait(self) -> None:
-        timeout_s = 0.0 if self.rooms.source.pending() or self.rooms.sweeping else STEP_S
+        timeout_s = 0.0 if self.rooms.source.pending() or self.rooms.linking_on else STEP_S
         due = self.rooms.inbox.next_due()
         if due is not None:
             timeout_s = min(timeout_s, max(0.0, due - time.monotonic()))

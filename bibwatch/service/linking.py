@@ -1,6 +1,5 @@
 """From what is stored to the link tree: read, decide, plan, apply."""
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -16,7 +15,8 @@ from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
 from bibwatch.values import Targets, shown
 
-SWEPT_AT_ONCE = 500  # file names; a tenth of a second's work
+AT_ONCE = 500  # file names; a tenth of a second's work
+COPIES_AT_ONCE = 8  # where each photo is copied, which may take a second on a slow card
 NOTHING = Applied((), (), 0, {})
 
 
@@ -29,6 +29,7 @@ class Linking:
         self._rules = rules(config)
         self._layout = layout(config)
         self._watching = Watching.of(config)
+        self.at_once = COPIES_AT_ONCE if self._layout.mode == "copy" else AT_ONCE  # file names that one step may take
         self._disk = store.folders.all().get(self._layout.root)  # that the link root was on
         self.troubles: dict[Path, str] = {}  # entry -> why it is not as wanted
         self._troubles_of_sweep: dict[Path, str] = {}  # those met since the last sweep began
@@ -45,20 +46,14 @@ class Linking:
         return replace(todo, remove=tuple(link for link in todo.remove if not self._is_unread(link.photo)))
 
     def _is_unread(self, photo: Path) -> bool:
-        """Whether this photo is there and nothing says yet what it shows, as while a lost database is made again.
-
-        What was linked before then stays until the photo is read.
-        """
-        if not self._watching.covers(photo):
-            return False
-        awaited = self._store.queue.awaits_first_reading(photo)
-        return os.path.lexists(photo) if awaited is None else awaited
+        """Whether nothing says yet what a linked photo shows, as while a damaged database is made again."""
+        return self._watching.covers(photo) and self._store.queue.awaits_first_reading(photo)
 
     def apply(self, names: Iterable[str]) -> Applied:
         """Bring the disk in line for the photos with these file names."""
         if (reason := self.held_back()) is not None:
             self.troubles = {self._layout.root: reason}
-            return NOTHING
+            return replace(NOTHING, troubles=self.troubles)
         todo = self.plan(names)
         applied = LinkTree(self._store.links).apply(todo)
         self._note_disk()
@@ -71,10 +66,10 @@ class Linking:
     def sweep(self) -> Iterator[Applied]:
         """Bring the disk in line for all photos, a few at a time, so that others can be served between."""
         self._troubles_of_sweep = {}
-        names = self._store.links.names_after(None, SWEPT_AT_ONCE)
+        names = self._store.links.names_after(None, self.at_once)
         while names:
             yield self.apply(names)
-            names = self._store.links.names_after(names[-1], SWEPT_AT_ONCE)
+            names = self._store.links.names_after(names[-1], self.at_once)
         self.troubles = self.troubles if self.held_back() else self._troubles_of_sweep
 
     @property
@@ -119,7 +114,10 @@ def relink_once(config: Config, *, dry_run: bool) -> Applied:
     with closing(Store.open_read_only(config.database)) as store:  # a database that is not there is not made here
         fingerprint = engine_name(config, store)
         if dry_run:
-            todo = Linking(store, fingerprint, config).plan()
+            linking = Linking(store, fingerprint, config)
+            if (reason := linking.held_back()) is not None:
+                return replace(NOTHING, troubles={config.links.root: reason})
+            todo = linking.plan()
             made = (*(link.path for link in todo.make), *(new.path for _, new in todo.replace))
             return Applied(made, tuple(link.path for link in todo.remove), len(todo.keep), {})
     lock = ServiceLock(config.database)

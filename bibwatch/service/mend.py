@@ -6,7 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 from bibwatch.config import Config
+from bibwatch.errors import BibwatchError
 from bibwatch.store.store import Store
+from bibwatch.values import shown
 
 
 def forget(config: Config, folder: Path) -> int:
@@ -16,7 +18,12 @@ def forget(config: Config, folder: Path) -> int:
 
     Raises:
         DatabaseMissing: nothing was ever scanned with this config.
+        BibwatchError: nothing is watched there, and no links are made there.
     """
+    folder = folder.resolve()
+    ours = [watched.path for watched in config.watch] + [config.links.root]
+    if not any(folder.is_relative_to(own) or own.is_relative_to(folder) for own in ours):
+        raise BibwatchError(f"{shown(folder)}: nothing is watched there, and it is not the link root")
     with closing(_opened(config)) as store:
         known = [place / name for place in store.queue.known_folders(folder) for name in store.queue.known_in(place)]
         gone = store.queue.remove(path for path in known if not os.path.lexists(path))

@@ -28,7 +28,10 @@ class MetricsFile:
 
     def write(self, path: Path | None, health: Mapping[str, Any], counts: Mapping[str, int], now: float) -> None:
         """Write it, if the config asks for it and it is time."""
-        if path is None or now - self._written_at < EVERY_S:
+        if path is None:
+            self.fault = None
+            return
+        if now - self._written_at < EVERY_S:
             return
         self._written_at = now
         try:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from bibwatch.config import Config
 from bibwatch.errors import CouldNotStart
@@ -58,20 +59,26 @@ class Rooms:
     def finish_reading(self, grace_s: float) -> None:
         """Let what is in the engine finish, put back the rest, end the children, and link what was read."""
         self.turns.finish_begun(grace_s)
-        self.relink_changed()
+        while self.turns.changed_names:
+            self.relink_changed()
 
     def stop_watching(self) -> None:
         """Let go of the watched folders."""
         self.source.stop()
 
     def adopt(self, config: Config, engine: str) -> None:
-        """Make a new config true: rooms whose part of it changed begin anew, and the links follow."""
+        """Make a new config true: rooms whose part of it changed begin anew, and the links follow.
+
+        Raises:
+            CouldNotStart: the kernel gives no inotify; the old config stays in force.
+        """
+        if (config.watch, config.photos) != (self.config.watch, self.config.photos):
+            old = self.source
+            self._begin_watching(config)
+            old.stop()
         if engine != self.engine or reading_part(config) != reading_part(self.config):
             self.turns.finish_begun(0)
             self._begin_reading(config, engine, self.turns.tally)
-        if (config.watch, config.photos) != (self.config.watch, self.config.photos):
-            self.source.stop()
-            self._begin_watching(config)
         self._begin_linking(config, engine)
         self.config, self.engine = config, engine
 
@@ -117,20 +124,21 @@ class Rooms:
         self._sweep_at = now + (min(retry_s, rest_s) if self.linking.may_heal else rest_s)
 
     @property
-    def sweeping(self) -> bool:
-        """Whether the comparison of everything with the disk is due or goes on."""
-        return self._sweep is not None or self._sweep_at == AT_ONCE
+    def linking_on(self) -> bool:
+        """Whether links are still to follow, or to be compared with the disk."""
+        return bool(self.turns.changed_names) or self._sweep is not None or self._sweep_at == AT_ONCE
 
     def relink_changed(self) -> None:
-        """Make the links of photos whose state changed follow."""
-        if self.turns.changed_names:
-            _tell(self.linking.apply(self.turns.changed_names))
-            self.turns.changed_names.clear()
+        """Make the links of photos whose state changed follow, of so many as one step may take."""
+        names = set(islice(self.turns.changed_names, self.linking.at_once))
+        if names:
+            _tell(self.linking.apply(names))
+            self.turns.changed_names -= names
 
     @property
     def idle(self) -> bool:
         """Whether every folder was scanned and every photo found has come to its end."""
-        if not self.inbox.scanned or self.inbox or self.source.pending() or self.pool.busy or self.sweeping:
+        if not self.inbox.scanned or self.inbox or self.source.pending() or self.pool.busy or self.linking_on:
             return False
         counts = self.store.queue.counts()
         if self.inbox.absent and not counts["reading"]:
@@ -153,12 +161,13 @@ class Rooms:
         photos, watching = config.photos, Watching.of(config)
         self.store.queue.keep_only(watching.covers)
         roots = [folder.path for folder in watching.folders]
-        self.inbox = Inbox(roots, photos.settle_s, self.store.queue, self.store.folders)
+        inbox = Inbox(roots, photos.settle_s, self.store.queue, self.store.folders)
         try:
-            self.source = Source(watching.folders, watching.names, photos.rescan_s, self._wake)
+            source = Source(watching.folders, watching.names, photos.rescan_s, self._wake)
         except OSError as error:
             raise CouldNotStart(f"inotify is not to be had: {error.strerror}; raise fs.inotify with sysctl") from error
-        self.source.start()
+        self.inbox, self.source = inbox, source
+        source.start()
 
 
 def _tell(applied: Applied) -> None:

@@ -70,7 +70,7 @@ class Scan:
 
     def troubles(self) -> list[str]:
         """Why something is not as it should be, apart from photos that failed."""
-        return list(self._service.degraded())
+        return [str(reason) for reason in self._service.degraded()]
 
     def failures(self) -> list[tuple[str, str]]:
         """The photos that failed, with their reasons."""

@@ -97,6 +97,7 @@ class Turns:
     def finish_begun(self, grace_s: float) -> None:
         """At the end: let photos in the engine finish, put all others back, and end the children."""
         try:
+            self._take_news()  # what was kept while the database failed
             self._let_finish(time.monotonic() + grace_s)
         finally:
             in_hand = self._pool.stop()

@@ -92,12 +92,11 @@ class Queue:
         sql = "SELECT DISTINCT dir FROM photos WHERE dir = ? OR (dir >= ? AND dir < ?)"
         return [_path(row["dir"]) for row in self._db.execute(sql, below(root))]
 
-    def awaits_first_reading(self, path: Path) -> bool | None:
-        """Whether the photo waits for its turn and was never read before; None where it is not known at all."""
-        sql = """SELECT content_id IS NULL AND state IN ('waiting', 'reading') AS awaits
-                 FROM photos JOIN jobs ON jobs.photo_id = photos.id WHERE dir = :dir AND name = :name"""
-        row = self._db.execute(sql, _place(path)).fetchone()
-        return None if row is None else bool(row["awaits"])
+    def awaits_first_reading(self, path: Path) -> bool:
+        """Whether the photo waits for its turn and was never read before."""
+        sql = """SELECT 1 FROM photos JOIN jobs ON jobs.photo_id = photos.id
+                 WHERE dir = :dir AND name = :name AND content_id IS NULL AND state IN ('waiting', 'reading')"""
+        return self._db.execute(sql, _place(path)).fetchone() is not None
 
     def paths(self) -> list[Path]:
         """Every photo known, whatever came of its turn."""

@@ -1,9 +1,11 @@
 """A damaged database: kept aside, and a new one begun with what no photo can tell again.
 
-Photos can be read anew. What people said about them, and which links are ours, stands nowhere else, so as much of
-that as can still be read is taken over.
+Photos can be read anew. What people said about them, which links are ours, and which disk a folder was on stand nowhere
+else, so as much of that as can still be read is taken over. Photos that have links are queued at once: until they are
+read again, or seen to be gone, their links stay.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -12,58 +14,95 @@ from pathlib import Path
 from bibwatch.errors import CouldNotStart
 from bibwatch.store.schema import open_database, writing
 
-_COMPANIONS = ("", "-wal", "-shm")  # the files of one database
+_COMPANIONS = ("-wal", "-shm")  # the files beside a database
 
-# Table -> how its rows are read from the old file and written to the new one.
+# Table -> how its rows are read from the old file, from either end, and written to the new one.
 _TAKEN_OVER = {
     "links": (
-        "SELECT path, photo, name, mode, text, stamp, copied FROM links",
+        "SELECT rowid, path, photo, name, mode, text, stamp, copied FROM links ORDER BY rowid",
         "INSERT OR IGNORE INTO links (path, photo, name, mode, text, stamp, copied) VALUES (?, ?, ?, ?, ?, ?, ?)",
     ),
-    "link_folders": ("SELECT path FROM link_folders", "INSERT OR IGNORE INTO link_folders VALUES (?)"),
+    "link_folders": (
+        "SELECT rowid, path FROM link_folders ORDER BY rowid",
+        "INSERT OR IGNORE INTO link_folders VALUES (?)",
+    ),
+    "folder_disks": (
+        "SELECT rowid, dir, disk FROM folder_disks ORDER BY rowid",
+        "INSERT OR IGNORE INTO folder_disks VALUES (?, ?)",
+    ),
     "contents": (
-        "SELECT id, sha256 FROM contents WHERE id IN (SELECT content_id FROM corrections)",
+        "SELECT rowid, id, sha256 FROM contents ORDER BY rowid",
         "INSERT OR IGNORE INTO contents (id, sha256) VALUES (?, ?)",
     ),
     "corrections": (
-        "SELECT content_id, kind, bibs, made_at FROM corrections",
+        "SELECT rowid, content_id, kind, bibs, made_at FROM corrections ORDER BY rowid",
         """INSERT INTO corrections (content_id, kind, bibs, made_at)
            SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM contents WHERE id = ?1)""",
     ),
 }
+# A size that no file has: whatever lies there now is another version, and is read.
+_LINKED_PHOTO = "INSERT OR IGNORE INTO photos (dir, name, size, mtime_ns) VALUES (?, ?, -1, 0)"
+_THEIR_JOBS = """
+INSERT INTO jobs (photo_id, version, state, attempts, ready_at, changed_at)
+SELECT id, 1, 'waiting', 0, 0, CAST(strftime('%s', 'now') AS REAL) FROM photos
+"""
 
 
 def set_aside(path: Path, stamp: str) -> tuple[Path, dict[str, int]]:
-    """Rename the damaged database to `NAME.damaged-STAMP` and begin a new one.
+    """Keep the damaged database as `NAME.damaged-STAMP`, and put a new one in its place once that is whole.
 
     Returns where it lies now, and how many rows of each table could be taken over. Nothing is ever written over.
 
     Raises:
-        CouldNotStart: the files cannot be renamed or the new database cannot be made.
+        CouldNotStart: the new database cannot be made, or the old one not be kept.
     """
     aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    fresh = path.with_name(f"{path.name}.rebuilt-{stamp}")
     try:
-        if aside.exists():
+        if aside.exists() or fresh.exists():
             raise FileExistsError(f"{aside} is there already")
-        for suffix in _COMPANIONS:
-            with suppress(FileNotFoundError):
-                path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
-        with closing(open_database(path)) as fresh:
-            return aside, {table: _take_over(aside, fresh, *statements) for table, statements in _TAKEN_OVER.items()}
+        with closing(open_database(fresh)) as new:
+            taken = {table: _take_over(path, new, *statements) for table, statements in _TAKEN_OVER.items()}
+            _queue_linked_photos(new)
+            new.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        _exchange(path, aside, fresh)
     except (OSError, sqlite3.Error) as error:
         raise CouldNotStart(f"{path}: the damaged database cannot be kept aside: {error}") from error
+    return aside, taken
 
 
-def _take_over(aside: Path, fresh: sqlite3.Connection, select: str, insert: str) -> int:
+def _exchange(path: Path, aside: Path, fresh: Path) -> None:
+    """At every moment a database stands at `path`: a start after a crash in here finds it damaged once more."""
+    os.link(path, aside)
+    for suffix in _COMPANIONS:
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+    fresh.replace(path)
+
+
+def _take_over(damaged: Path, new: sqlite3.Connection, select: str, insert: str) -> int:
     taken = 0
-    with writing(fresh):
-        for row in _readable(aside, select):
-            with suppress(sqlite3.IntegrityError):  # damage may have made nonsense of it
-                taken += fresh.execute(insert, row).rowcount
+    with writing(new):
+        for row in _readable(damaged, select):
+            with suppress(sqlite3.Error):  # damage may have made nonsense of it
+                taken += new.execute(insert, row).rowcount
     return taken
 
 
-def _readable(aside: Path, select: str) -> Iterator[tuple[object, ...]]:
-    """The rows up to the first that cannot be read."""
-    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{aside.as_uri()}?mode=ro", uri=True)) as old:
-        yield from old.execute(select)
+def _readable(damaged: Path, select: str) -> Iterator[tuple[object, ...]]:
+    """The rows before the first page that cannot be read, and those behind the last one."""
+    met: set[int] = set()
+    for order in ("", " DESC"):
+        with suppress(sqlite3.Error), closing(sqlite3.connect(f"{damaged.as_uri()}?mode=ro", uri=True)) as old:
+            for rowid, *row in old.execute(select + order):
+                if rowid in met:
+                    break
+                met.add(rowid)
+                yield tuple(row)
+
+
+def _queue_linked_photos(new: sqlite3.Connection) -> None:
+    with writing(new):
+        photos = [os.path.split(row["photo"]) for row in new.execute("SELECT DISTINCT photo FROM links")]
+        new.executemany(_LINKED_PHOTO, photos)
+        new.execute(_THEIR_JOBS)

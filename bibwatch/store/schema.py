@@ -106,13 +106,17 @@ MIGRATIONS = {
 }
 
 IMPORTED = "csv"  # the engine of imported readings; they stand for those of whichever engine is asked for
+REBUILD = "`bibwatch run --rebuild` keeps it aside and reads the photos anew"
 BUSY_S = 5.0  # how long a writer waits for another one
 
 
-def open_database(path: Path, on_migration: Callable[[str], None] = lambda name: None) -> sqlite3.Connection:
+def open_database(
+    path: Path, on_migration: Callable[[str], None] = lambda name: None, *, thorough: bool = False
+) -> sqlite3.Connection:
     """Open the database for writing, make it where it is missing, and bring its tables up to date.
 
-    `on_migration` hears of each step of that before it begins, since on a large database it may take a while.
+    `on_migration` hears of each step of that before it begins, since on a large database it may take a while. It is
+    looked at for damage, index entries too if `thorough`.
 
     Raises:
         DatabaseDamaged: it contradicts itself, or is no database.
@@ -121,7 +125,7 @@ def open_database(path: Path, on_migration: Callable[[str], None] = lambda name:
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     try:
-        _check_whole(connection, path)
+        _check_whole(connection, path, "integrity_check" if thorough else "quick_check")
         _bring_up_to_date(connection, on_migration)
     except BaseException:
         connection.close()
@@ -130,17 +134,15 @@ def open_database(path: Path, on_migration: Callable[[str], None] = lambda name:
     return connection
 
 
-def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
-    """Look at every page, though not at every index entry: a second for a million photos."""
+def _check_whole(connection: sqlite3.Connection, path: Path, check: str) -> None:
     try:
-        [[verdict], *_] = connection.execute("PRAGMA quick_check(1)").fetchall()
+        [[verdict], *_] = connection.execute(f"PRAGMA {check}(1)").fetchall()
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
         verdict = str(error)
     if verdict != "ok":
-        text = "`bibwatch run --rebuild` keeps it aside and reads the photos anew"
-        raise DatabaseDamaged(f"{path}: the database is damaged: {verdict}; {text}")
+        raise DatabaseDamaged(f"{path}: the database is damaged: {verdict}; {REBUILD}")
 
 
 def is_damage(error: sqlite3.Error) -> bool:
@@ -232,4 +234,5 @@ def database_faults() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise DatabaseFault(f"the database cannot be used: {error}") from error
+        way_out = f"; stop the service, then {REBUILD}" if is_damage(error) else ""
+        raise DatabaseFault(f"the database cannot be used: {error}{way_out}") from error

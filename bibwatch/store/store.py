@@ -28,15 +28,19 @@ class Store:
         self._version = self._data_version()
 
     @classmethod
-    def open(cls, path: Path, on_migration: Callable[[str], None] = lambda name: None) -> "Store":
+    def open(
+        cls, path: Path, on_migration: Callable[[str], None] = lambda name: None, *, thorough: bool = False
+    ) -> "Store":
         """Open for writing; makes the file and its tables where needed, and says so before each step of it.
+
+        `thorough` looks for damage in every index entry too.
 
         Raises:
             DatabaseDamaged: the file contradicts itself, or is no SQLite database.
             CouldNotStart: the file cannot be opened.
         """
         try:
-            return cls(open_database(path, on_migration))
+            return cls(open_database(path, on_migration, thorough=thorough))
         except (OSError, sqlite3.Error) as error:
             raise CouldNotStart(f"{path}: the database cannot be opened: {error}") from error
 

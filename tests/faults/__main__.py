@@ -27,7 +27,7 @@ SCENARIOS: dict[Scenario, tuple[int, int]] = {
     storage.card_away: (6, 2),
     storage.disk_full: (8, 4),
     storage.database_locked: (5, 1),
-    storage.database_damaged: (3, 1),
+    storage.database_damaged: (6, 2),
     fuzz.mutated_images: (10_000, 2_000),
 }
 

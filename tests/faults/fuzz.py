@@ -47,7 +47,8 @@ def _count(track: Track, rounds: int) -> Count:
     states = track.states()
     ended = states["done"] + states["failed"]
     lost = len(track.numbers) - ended
-    return Count(rounds, len(track.numbers), states["failed"], lost, 0, 0, 0, 0, [], track.notes)
+    failed = states["failed"]
+    return Count(rounds, len(track.numbers), failed, failed, lost, 0, 0, 0, 0, [], track.notes)
 
 
 def _seed(folder: Path, suffix: str, size: tuple[int, int]) -> tuple[str, bytes]:

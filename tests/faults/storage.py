@@ -1,7 +1,7 @@
 """Faults of disks and folders: away, exchanged, full, locked, damaged."""
 
 import itertools
-import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -12,6 +12,8 @@ from pathlib import Path
 
 from tests.faults import engine
 from tests.faults.track import Count, Track
+
+SALVAGE_LOSS = 60  # links of one page of the database, which nobody can tell any more
 
 
 class NoMounts(Exception):
@@ -127,27 +129,52 @@ def database_locked(folder: Path, rounds: int) -> Count:
 
 
 def database_damaged(folder: Path, rounds: int) -> Count:
-    """Pages of the database are overwritten: the start refuses it, --rebuild keeps it aside, and no link is lost."""
-    track = Track(folder)
+    """Pages of the database are overwritten: the start refuses it, --rebuild keeps it aside, and no link goes.
+
+    In every second round the photos are out of sight when it is made again.
+    """
+    track, chance = Track(folder), random.Random(5)
     track.drop(range(300))
-    for _ in range(rounds):
+    away = track.folder / "away"
+    for turn in range(rounds):
         track.start()
         track.until(track.all_ended, "every photo has ended")
-        track.until(lambda: len(track.links()) == 300, "all are linked")
+        track.until(lambda: not track.differences(), "all are linked")
         assert track.stop() == 0
-        with track.database.open("r+b") as file:
-            file.seek(4096 * 3)
-            file.write(os.urandom(4096 * 2))
+        track.correct(min(track.numbers), "77777")
+        links = track.links() | {f"77777/{min(track.numbers).name}"}
+        _damage(track.database, chance)
         refused = subprocess.run([*track.program, "run", "-c", track.config], check=False, env=track.environment())
         assert refused.returncode == 3, refused.returncode
         track.noted.unlink(missing_ok=True)  # what was lost is read anew, once
-        aside = len(list(track.folder.glob("*.db.damaged-*")))
+        kept = len(list(track.folder.glob("*.db.damaged-*")))
+        if turn % 2:
+            shutil.copytree(track.incoming, away)
+            for photo in track.numbers:
+                photo.unlink()
         track.start("--rebuild")
-        track.until(lambda n=aside: len(list(track.folder.glob("*.db.damaged-*"))) > n, "it is kept aside")
-        track.until(lambda: len(track.links()) == 300 and track.all_ended(), "links stay, photos are read")
+        track.until(lambda n=kept: len(list(track.folder.glob("*.db.damaged-*"))) > n, "it is kept aside")
+        if turn % 2:
+            track.until(lambda: track.status().get("state") == "degraded", "the empty folder shows")
+            time.sleep(3)
+            assert len(links - track.links()) <= SALVAGE_LOSS, "links went while the folder was empty"
+            shutil.copytree(away, track.incoming, dirs_exist_ok=True)
+            shutil.rmtree(away)
+        track.until(lambda wanted=links: track.links() >= wanted and track.all_ended(), "links stay, photos are read")
         assert track.stop() == 0
-    track.notes.append(f"{len(list(track.folder.glob('*.damaged-*')))} files kept aside")
+    track.notes.append(f"{len(list(track.folder.glob('*.db.damaged-*')))} databases kept aside")
     return track.finish(rounds)
+
+
+def _damage(database: Path, chance: random.Random) -> None:
+    """Overwrite pages until SQLite notices, but leave the first, without which nothing could be read."""
+    pages = database.stat().st_size // 4096
+    with closing(sqlite3.connect(database)) as one:
+        while one.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
+            with database.open("r+b") as file:
+                file.seek(4096 * chance.randrange(1, pages))
+                file.write(chance.randbytes(4096))
+            one.execute("PRAGMA shrink_memory")
 
 
 @contextmanager

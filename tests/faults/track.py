@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from bibwatch.store.store import Store
+from bibwatch.values import Correction
 from tests.faults import engine, program
 from tests.support import Race, memory_mib
 
@@ -28,6 +30,7 @@ class Count:
     rounds: int
     photos: int
     failed: int
+    bad: int  # photos that must fail
     lost: int  # neither done nor failed, or done without its link
     wrong: int  # links that lead to a photo of another number, or to none
     doubled: int  # readings of a content beyond the first
@@ -39,7 +42,8 @@ class Count:
     @property
     def holds(self) -> bool:
         """Whether the guarantees held."""
-        return not (self.lost or self.wrong or self.harmed or self.differences) and self.doubled <= self.in_flight
+        spoilt = self.lost or self.wrong or self.harmed or self.differences
+        return not spoilt and self.doubled <= self.in_flight and self.failed == self.bad
 
 
 class Track(Race):
@@ -51,6 +55,7 @@ class Track(Race):
     def __init__(self, folder: Path, more: str = "", **environment: str) -> None:
         self.more = f"photos: {{settle_s: 0.3, rescan_s: 2}}\n{more}"
         self.numbers: dict[Path, int] = {}  # photo -> what the stub reads in it
+        self.corrected: dict[Path, str] = {}  # photo -> a bib that a person added
         self.foreign: dict[Path, str] = {}  # file of somebody else -> its content's hash
         self.kills = 0  # times something was killed that may have had photos in hand
         self.notes: list[str] = []
@@ -78,6 +83,10 @@ class Track(Race):
                 [*self.program, "run", "-c", str(self.config), *options], stdout=log, stderr=log, env=self.environment()
             )
 
+    def stop(self) -> int:
+        self.until(self.children, "the service runs")  # before that a signal ends it as it ends any program
+        return super().stop()
+
     def environment(self) -> dict[str, str]:
         return os.environ | self._environment
 
@@ -97,6 +106,12 @@ class Track(Race):
             path = place / f"IMG_{number:06}.png"
             path.write_bytes(engine.picture(number))
             self.numbers[path] = number
+
+    def correct(self, photo: Path, bib: str) -> None:
+        """A person adds a bib to a photo, while no service runs."""
+        with closing(Store.open(self.database)) as store:
+            assert store.readings.correct(photo, Correction("add", (bib,)), time.time())
+        self.corrected[photo] = bib
 
     def put_foreign(self, path: Path, text: str) -> None:
         """A file of somebody else, which must outlive everything."""
@@ -151,6 +166,7 @@ class Track(Race):
             rounds=rounds,
             photos=len(self.numbers),
             failed=len(failed),
+            bad=sum(number >= engine.ABORTS for number in self.numbers.values()),
             lost=sum(not self._is_linked(path) for path in self.numbers if path in done)
             + len(self.numbers.keys() - failed - done),
             wrong=sum(not self._is_right(path) for path in self.entries()),
@@ -172,11 +188,13 @@ class Track(Race):
         return [path for path in (self.bibs / entry for entry in self.links()) if path not in self.foreign]
 
     def _is_linked(self, photo: Path) -> bool:
-        link = self.bibs / str(self.numbers[photo]) / photo.name
-        return link.is_symlink() and link.resolve() == photo
+        bibs = [str(self.numbers[photo]), *([self.corrected[photo]] if photo in self.corrected else [])]
+        links = [self.bibs / bib / photo.name for bib in bibs]
+        return all(link.is_symlink() and link.resolve() == photo for link in links)
 
     def _is_right(self, entry: Path) -> bool:
-        return str(self.numbers.get(entry.resolve())) == entry.parent.name
+        photo = entry.resolve()
+        return entry.parent.name in (str(self.numbers.get(photo)), self.corrected.get(photo))
 
     def _paths(self, state: str) -> list[bytes]:
         sql = "SELECT dir, name FROM photos JOIN jobs ON jobs.photo_id = photos.id WHERE state = ?"

@@ -1,4 +1,5 @@
 import os
+import signal
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import wait
@@ -13,6 +14,7 @@ from bibwatch.read.child import Hashed, Read, Refused
 from bibwatch.read.pool import Answer, Limits, Lost, Pool
 from bibwatch.values import Job, Photo
 from tests import engines
+from tests.support import memory_mib
 
 HANG_S = 60.0  # a generous limit; the tests wait for events, not for time
 
@@ -224,3 +226,81 @@ def test_an_engine_that_does_not_load_is_a_fault_of_the_pool(tmp_path: Path) -> 
     assert pool.fault == "the model file is missing"
     assert not pool.submit(job(picture(tmp_path / "a.png", 43)), last_look=True, alone=False)
     pool.stop()
+
+
+def until_ready(pool: Pool, children: int) -> None:
+    deadline = time.monotonic() + HANG_S
+    while pool.ready < children:
+        assert time.monotonic() < deadline, (pool.fault, pool.slowed)
+        wait(pool.waitables(), 0.1)
+        assert pool.collect() == []
+
+
+def end_a_child(pool: Pool) -> int:
+    """Kill the oldest, as the kernel would where memory runs out; returns when the pool has noticed."""
+    pid = pool.pids[0]
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + HANG_S
+    while pid in pool.pids:
+        assert time.monotonic() < deadline
+        wait(pool.waitables(), 0.1)
+        assert pool.collect() == []
+    return pid
+
+
+def test_a_child_that_takes_too_much_memory_is_ended_and_the_next_photo_is_read(pool: Pool, tmp_path: Path) -> None:
+    until_ready(pool, 1)
+    usual = int(memory_mib(pool.pids[0]) * 2**20)
+    bounded = Pool(engines.scripted, workers=1, limits=Limits(photo_s=HANG_S, memory=usual + 300 * 2**20))
+    bounded.start()
+    try:
+        until_ready(bounded, 1)
+        before = bounded.pids
+        submit(bounded, job(picture(tmp_path / "a.png", 888)))
+        [(_, answer)] = answers_to(bounded, 1)
+        assert isinstance(answer, Lost)
+        assert answer.reason.startswith("it took 0.")
+        assert "GiB of memory, more than the 0." in answer.reason
+        assert not Path(f"/proc/{before[0]}").exists()
+        submit(bounded, job(picture(tmp_path / "b.png", 43), 2))
+        assert isinstance(answers_to(bounded, 1)[0][1], Read)
+        assert bounded.pids != before
+        assert bounded.replaced == 1
+    finally:
+        bounded.stop()
+
+
+def test_after_five_deaths_within_a_minute_the_next_is_not_made_up_for_until_the_minute_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bibwatch.read.pool.RESTARTS_S", 10 * HANG_S)  # a minute that is long enough here
+    pool = Pool(engines.scripted, workers=2, limits=Limits(photo_s=HANG_S))
+    pool.start()
+    try:
+        for deaths in range(5):
+            until_ready(pool, 2)
+            assert (pool.replaced, pool.slowed) == (deaths, None)
+            end_a_child(pool)
+        until_ready(pool, 2)
+        assert (pool.replaced, pool.slowed) == (5, None)
+        end_a_child(pool)
+        assert pool.slowed == (
+            "5 reading processes died within a minute, so new ones wait; the last one: was ended by SIGKILL"
+        )
+        [left] = pool.pids
+        for number in range(1, 4):
+            submit(pool, job(picture(tmp_path / f"{number}.png", 40 + number), number))
+            assert isinstance(answers_to(pool, 1)[0][1], Read)
+        assert (pool.pids, pool.replaced, pool.fault) == ([left], 5, None)
+        monkeypatch.setattr("bibwatch.read.pool.RESTARTS_S", 0.0)
+        until_ready(pool, 2)
+        assert left in pool.pids
+        assert (pool.replaced, pool.slowed) == (6, None)
+    finally:
+        pool.stop()
+
+
+def test_where_memory_runs_out_the_kernel_shall_end_a_child_and_not_its_parent(pool: Pool) -> None:
+    until_ready(pool, 1)
+    assert Path(f"/proc/{pool.pids[0]}/oom_score_adj").read_text() == "500\n"
+    assert int(Path("/proc/self/oom_score_adj").read_text()) < 500

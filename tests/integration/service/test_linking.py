@@ -12,31 +12,57 @@ import pytest
 from bibwatch.config import load_config
 from bibwatch.errors import DatabaseUnreadable
 from bibwatch.service.linking import Linking
+from bibwatch.service.mend import forget
 from bibwatch.service.status import gather
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.readings import Seen
+from bibwatch.store.rescue import set_aside
 from bibwatch.store.schema import FIRST_TABLES
 from bibwatch.store.store import Store
-from bibwatch.values import Box, Photo, Reading
+from bibwatch.values import Box, Job, Photo, Reading
+from tests.mounts import Mounts
 
 ENGINE = "engine:1"
 
 
 class Race:
-    def __init__(self, folder: Path, targets: str = "all") -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "incoming").mkdir(exist_ok=True)
-        (folder / "config.yaml").write_text(f"watch: [{{path: incoming}}]\ntargets: {targets}\n")
-        self.store = Store.open(folder / "bibwatch.db")
-        self.linking = Linking(self.store, ENGINE, load_config(folder / "config.yaml"))
+        self.open()
+
+    def open(self) -> None:
+        self.store = Store.open(self.folder / "bibwatch.db")
+        self.configure()
+
+    def configure(self, more: str = "") -> None:
+        """Begin to link anew with this config."""
+        (self.folder / "config.yaml").write_text(f"watch: [{{path: incoming}}]\ntargets: all\n{more}\n")
+        self.linking = Linking(self.store, ENGINE, load_config(self.folder / "config.yaml"))
 
     def read(self, name: str, *bibs: str) -> None:
-        self.store.queue.add([Photo(self.folder / "incoming" / name, 1, 1)], time.time())
-        job = self.store.queue.claim(time.time())
-        assert job is not None
+        job = self.begin_reading(name)
         readings = tuple(Reading(bib, 0.9, Box(0, 0, 1, 1), 0.9, ENGINE) for bib in bibs)
         content = f"{name} {bibs}".encode()
         self.store.readings.finish(job, Seen(content, ENGINE, readings, 1, 1, 0.1), time.time())
+
+    def begin_reading(self, name: str) -> Job:
+        photo = Photo(self.folder / "incoming" / name, 1, 1)
+        self.store.queue.add([photo], time.time())
+        while (job := self.store.queue.claim(time.time())) is not None and job.photo != photo:
+            pass
+        assert job is not None
+        return job
+
+    def forget_photo(self, name: str) -> None:
+        self.store.queue.remove([self.folder / "incoming" / name])
+
+    def put_in_the_way(self, link: str) -> Path:
+        """A file that somebody else keeps where a link would be."""
+        path = self.folder / "bibs" / link
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+        return path
 
     def links(self) -> dict[str, str]:
         root = self.folder / "bibs"
@@ -78,9 +104,7 @@ def test_photos_outside_the_watched_folders_are_not_linked(race: Race) -> None:
 
 def test_a_trouble_is_forgotten_once_it_is_gone(race: Race) -> None:
     race.read("a.jpg", "7")
-    mine = race.folder / "bibs" / "7" / "a.jpg"
-    mine.parent.mkdir(parents=True)
-    mine.write_text("mine")
+    mine = race.put_in_the_way("7/a.jpg")
     race.linking.apply(["a.jpg"])
     assert list(race.linking.troubles) == [mine]
     mine.unlink()
@@ -132,3 +156,152 @@ def test_status_without_a_database_is_down_and_says_how_to_begin(tmp_path: Path)
     found = gather(tmp_path / "none.db")
     assert found.state == "down"
     assert "no database yet" in found.degraded[0]
+
+
+def on_card(race: Race, mounts: Mounts) -> Path:
+    """Put the link root on a disk of its own, which is mounted in `card` from another place, and link one photo."""
+    disk = mounts.disk(race.folder / "disk")
+    mounts.show(disk, race.folder / "card")
+    race.configure("links: {root: card/bibs}")
+    race.read("a.jpg", "7")
+    list(race.linking.sweep())
+    assert (race.folder / "card/bibs/7/a.jpg").is_symlink()
+    return race.folder / "card"
+
+
+def test_while_the_link_roots_disk_is_away_nothing_is_made_or_removed_and_then_it_goes_on(
+    race: Race, mounts: Mounts
+) -> None:
+    card = on_card(race, mounts)
+    mounts.let_go(card)
+    race.read("b.jpg", "7")
+    race.forget_photo("a.jpg")
+    applied = race.linking.apply(["a.jpg", "b.jpg"])
+    assert (applied.made, applied.removed) == ((), ())
+    list(race.linking.sweep())
+    assert list(card.iterdir()) == []
+    [(place, reason)] = race.linking.troubles.items()
+    assert place == card / "bibs"
+    assert f"the disk that was mounted at {card} is not there" in reason
+    assert f"bibwatch forget {card / 'bibs'}" in reason
+    assert race.linking.may_heal
+    race.configure("links: {root: card/bibs}")  # as after a restart
+    list(race.linking.sweep())
+    assert list(card.iterdir()) == []
+    mounts.show(race.folder / "disk", card)
+    list(race.linking.sweep())
+    assert [path.name for path in (card / "bibs").glob("*/*")] == ["b.jpg"]
+    assert race.linking.troubles == {}
+    assert not race.linking.may_heal
+
+
+def test_a_link_root_that_is_forgotten_is_made_anew_without_its_disk(race: Race, mounts: Mounts) -> None:
+    card = on_card(race, mounts)
+    mounts.let_go(card)
+    list(race.linking.sweep())
+    assert forget(load_config(race.folder / "config.yaml"), card / "bibs") == 0
+    race.configure("links: {root: card/bibs}")
+    list(race.linking.sweep())
+    assert (card / "bibs/7/a.jpg").is_symlink()
+    assert race.linking.troubles == {}
+
+
+def test_a_link_root_that_was_never_made_waits_for_no_disk(race: Race, mounts: Mounts) -> None:
+    mounts.disk(race.folder / "card")
+    race.configure("links: {root: card/bibs}")
+    list(race.linking.sweep())
+    mounts.let_go(race.folder / "card")
+    race.read("a.jpg", "7")
+    list(race.linking.sweep())
+    assert (race.folder / "card/bibs/7/a.jpg").is_symlink()
+
+
+def test_what_the_disk_refuses_may_heal_and_what_a_person_put_there_waits_for_the_person(
+    race: Race, mounts: Mounts
+) -> None:
+    card = mounts.disk(race.folder / "card")
+    race.configure("links: {root: card/bibs}")
+    race.read("a.jpg", "7")
+    race.read("b.jpg", "8")
+    (card / "bibs" / "8").mkdir(parents=True)
+    (card / "bibs" / "8" / "b.jpg").write_text("mine")
+    mounts.remount(card, "ro")
+    race.linking.apply(["a.jpg"])
+    assert list(race.linking.troubles.values()) == ["Read-only file system"]
+    assert race.linking.may_heal
+    mounts.remount(card, "rw")
+    list(race.linking.sweep())
+    assert list(race.linking.troubles) == [card / "bibs" / "8" / "b.jpg"]
+    assert not race.linking.may_heal
+    assert (card / "bibs" / "7" / "a.jpg").is_symlink()
+    assert (card / "bibs" / "8" / "b.jpg").read_text() == "mine"
+
+
+@pytest.fixture
+def lost(race: Race) -> Race:
+    """Photos a and b were linked; then the database was lost but for what is ours in the link tree."""
+    for name in ("a.jpg", "b.jpg"):
+        (race.folder / "incoming" / name).write_text(name)
+        race.read(name, "7")
+    list(race.linking.sweep())
+    race.store.close()
+    set_aside(race.folder / "bibwatch.db", "now")
+    race.open()
+    return race
+
+
+def test_after_a_rebuild_links_stay_until_their_photos_are_read(lost: Race) -> None:
+    both = {"7/a.jpg", "7/b.jpg"}
+    list(lost.linking.sweep())
+    assert lost.links().keys() == both
+    lost.begin_reading("a.jpg")
+    list(lost.linking.sweep())
+    lost.linking.apply(["a.jpg", "b.jpg"])
+    assert lost.links().keys() == both
+    lost.read("a.jpg", "8")
+    lost.linking.apply(["a.jpg"])
+    assert lost.links().keys() == {"8/a.jpg", "7/b.jpg"}
+    lost.read("b.jpg", "7")
+    list(lost.linking.sweep())
+    assert lost.links().keys() == {"8/a.jpg", "7/b.jpg"}
+
+
+def test_after_a_rebuild_links_of_photos_that_turn_out_to_be_gone_go(lost: Race) -> None:
+    lost.forget_photo("a.jpg")
+    list(lost.linking.sweep())
+    assert lost.links().keys() == {"7/b.jpg"}
+
+
+def test_after_a_rebuild_links_of_photos_that_cannot_be_read_go(lost: Race) -> None:
+    lost.store.queue.fail(lost.begin_reading("a.jpg"), "it is damaged", time.time())
+    list(lost.linking.sweep())
+    assert lost.links().keys() == {"7/b.jpg"}
+
+
+def test_after_a_rebuild_links_of_photos_that_are_watched_no_more_go(lost: Race) -> None:
+    lost.configure("photos: {ignore: ['a*']}")
+    list(lost.linking.sweep())
+    assert lost.links().keys() == {"7/b.jpg"}
+
+
+def test_a_sweep_in_small_parts_gives_the_tree_that_one_part_gives(race: Race) -> None:
+    race.linking.at_once = 2
+    for number in range(7):
+        race.read(f"{number}.jpg", "7")
+    assert [len(applied.made) for applied in race.linking.sweep()] == [2, 2, 2, 1]
+    race.read("5.jpg", "8")
+    race.forget_photo("0.jpg")  # nothing but its link knows its name now
+    list(race.linking.sweep())
+    assert race.links().keys() == {f"7/{number}.jpg" for number in (1, 2, 3, 4, 6)} | {"8/5.jpg"}
+
+
+def test_a_trouble_outlives_a_sweep_that_meets_it_again_and_no_other(race: Race) -> None:
+    race.linking.at_once = 1
+    for name in ("a.jpg", "b.jpg"):
+        race.read(name, "7")
+        race.put_in_the_way(f"7/{name}")
+    list(race.linking.sweep())
+    assert {path.name for path in race.linking.troubles} == {"a.jpg", "b.jpg"}
+    (race.folder / "bibs/7/a.jpg").unlink()
+    list(race.linking.sweep())
+    assert {path.name for path in race.linking.troubles} == {"b.jpg"}

@@ -1,18 +1,23 @@
 """From the queue through real children to the readings: what each error costs."""
 
 import os
+import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from bibwatch.errors import DatabaseFault
 from bibwatch.read.pool import Limits, Pool
 from bibwatch.service import turns as turns_module
-from bibwatch.service.turns import Turns
+from bibwatch.service.turns import JITTER, Turns
+from bibwatch.store.schema import database_faults
 from bibwatch.store.store import Store
 from bibwatch.values import Photo
 from tests import engines
@@ -175,3 +180,166 @@ def test_stopping_puts_back_what_was_begun_without_cost(desk: Desk) -> None:
     assert desk.waiting() == 4
     jobs = [desk.store.queue.claim(time.time()) for _ in range(4)]
     assert [job.attempts for job in jobs if job] == [1, 1, 1, 1]
+
+
+class FailingDisk:
+    """Lets the first calls of a method fail as SQLite does on a full disk, and the later ones pass."""
+
+    def __init__(self, call: Callable[..., Any], failures: int) -> None:
+        self._call = call
+        self.left = failures
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        if self.left > 0:
+            self.left -= 1
+            raise sqlite3.OperationalError("database or disk is full")
+        return self._call(*given, **named)
+
+
+def work_through_faults(desk: Desk) -> int:
+    """As the service does: whatever the database refuses is tried again, step by step. Returns the faults met."""
+    faults = 0
+    deadline = time.monotonic() + HANG_S
+    while True:
+        assert time.monotonic() < deadline
+        wait(desk.pool.waitables(), 0.05)
+        try:
+            with database_faults():
+                desk.turns.collect()
+                desk.turns.hand_out()
+                if not desk.waiting():
+                    return faults
+        except DatabaseFault:
+            faults += 1
+
+
+@pytest.mark.parametrize("failures", [1, 2, 7, 40])
+def test_a_database_that_fails_while_answers_and_copies_come_costs_no_photo_and_no_reading(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    for width in range(50, 58):
+        for copy in range(3):
+            desk.add(f"{width}-{copy}.png", width)
+    refusing = FailingDisk(desk.store.readings.finish, failures)
+    monkeypatch.setattr(desk.store.readings, "finish", refusing)
+    assert work_through_faults(desk) == failures
+    assert desk.store.queue.counts() == {"waiting": 0, "reading": 0, "done": 24, "failed": 0}
+    assert desk.texts() == {f"{width}-{copy}.png": [str(width)] for width in range(50, 58) for copy in range(3)}
+    assert desk.inferences() == desk.store.readings.count_reads() == 8
+    assert (desk.turns.tally.read, desk.turns.tally.reused, desk.turns.tally.failed) == (8, 16, 0)
+    assert desk.turns.changed_names == set(desk.texts())
+
+
+@pytest.mark.parametrize(
+    ("room", "method"),
+    [
+        ("queue", "claim"),
+        ("queue", "fail"),
+        ("queue", "wait_again"),
+        ("readings", "finish_known"),
+        ("readings", "has_read"),
+    ],
+)
+def test_wherever_the_database_fails_every_photo_comes_to_its_end_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, room: str, method: str
+) -> None:
+    for width in range(50, 54):
+        for copy in range(3):
+            desk.add(f"{width}-{copy}.png", width)
+    desk.add("killer.png", 666)
+    desk.add("broken.png", 500)
+    (desk.add("text.png", 60)).write_text("no picture")
+    part = getattr(desk.store, room)
+    refusing = FailingDisk(getattr(part, method), 12)
+    monkeypatch.setattr(part, method, refusing)
+    text = desk.folder / "text.png"
+    desk.store.queue.add([Photo(text, text.stat().st_size, text.stat().st_mtime_ns)], time.time())
+    assert work_through_faults(desk) == 12
+    assert desk.store.queue.counts() == {"waiting": 0, "reading": 0, "done": 12, "failed": 3}
+    assert desk.store.readings.count_reads() == 4
+    assert (desk.turns.tally.read, desk.turns.tally.failed) == (4, 3)
+    reasons = {path.name: reason for path, reason in desk.store.queue.failed(5)}
+    assert reasons["killer.png"].endswith("given up after 3 tries")
+    assert reasons["broken.png"].endswith("given up after 3 tries")
+
+
+def test_a_database_locked_by_another_program_costs_nothing_but_time(desk: Desk) -> None:
+    desk.store._connection.execute("PRAGMA busy_timeout = 20")
+    for width in range(50, 80):
+        desk.add(f"{width}.png", width)
+    deadline = time.monotonic() + HANG_S
+    while desk.pool.busy < 2:
+        assert time.monotonic() < deadline
+        wait(desk.pool.waitables(), 0.05)
+        desk.turns.collect()
+        desk.turns.hand_out()
+    with closing(sqlite3.connect(desk.folder / "bibwatch.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        done, faults = desk.store.queue.counts()["done"], 0
+        while desk.inferences() <= done or faults < 5:  # what is in the children is read meanwhile
+            assert time.monotonic() < deadline
+            wait(desk.pool.waitables(), 0.05)
+            try:
+                with database_faults():
+                    desk.turns.collect()
+                    desk.turns.hand_out()
+            except DatabaseFault:
+                faults += 1
+        assert desk.store.queue.counts()["done"] == done
+        other.execute("ROLLBACK")
+    work_through_faults(desk)
+    assert desk.store.queue.counts()["done"] == 30
+    assert desk.inferences() == 30
+
+
+def test_stopping_while_the_database_fails_loses_no_photo(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for width in range(50, 58):
+        desk.add(f"{width}.png", width)
+        desk.add(f"copy of {width}.png", width)
+    with monkeypatch.context() as disk:
+        disk.setattr(desk.store.readings, "finish", FailingDisk(desk.store.readings.finish, 10**6))
+        disk.setattr(desk.store.queue, "wait_again", FailingDisk(desk.store.queue.wait_again, 10**6))
+        deadline = time.monotonic() + HANG_S
+        while not desk.inferences():
+            assert time.monotonic() < deadline
+            wait(desk.pool.waitables(), 0.05)
+            with suppress(DatabaseFault), database_faults():
+                desk.turns.collect()
+                desk.turns.hand_out()
+        with pytest.raises(DatabaseFault), database_faults():
+            desk.turns.finish_begun(grace_s=0.1)
+    assert desk.pool.pids == []
+    read_before = desk.inferences()
+    next_life = Desk(desk.folder)
+    next_life.store.queue.recover(time.time())
+    next_life.work()
+    assert next_life.store.queue.counts()["done"] == 16
+    assert next_life.inferences() <= read_before + 8
+    next_life.pool.stop()
+    next_life.store.close()
+
+
+@pytest.mark.parametrize("tries", range(1, 6))
+def test_a_delay_is_spread_around_what_its_try_is_worth(tries: int) -> None:
+    meant = turns_module.RETRY_DELAYS_S[min(tries, 3) - 1]
+    drawn = [turns_module._delay(turns_module.RETRY_DELAYS_S, tries) for _ in range(500)]
+    assert meant * (1 - JITTER) <= min(drawn) < meant * (1 - JITTER / 2)
+    assert meant * (1 + JITTER / 2) < max(drawn) <= meant * (1 + JITTER)
+
+
+def test_photos_that_failed_together_are_tried_again_apart(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns_module, "RETRY_DELAYS_S", (1000.0,))
+    for shade in range(20):
+        desk.add(f"{shade}.png", 500, shade)
+    deadline = time.monotonic() + HANG_S
+    while desk.inferences() < 20 or desk.store.queue.counts()["reading"]:
+        assert time.monotonic() < deadline
+        wait(desk.pool.waitables(), 0.05)
+        desk.turns.collect()
+        desk.turns.hand_out()
+    now = time.time()
+    assert desk.store.queue.claim(now + 1000 * (1 - JITTER) - HANG_S) is None
+    early = 0
+    while desk.store.queue.claim(now + 1000):
+        early += 1
+    assert 0 < early < 20

@@ -95,6 +95,54 @@ def test_what_an_earlier_life_was_reading_waits_again_with_its_attempt_counted(s
     assert sorted((claim(store).attempts, claim(store).attempts)) == [1, 2]
 
 
+def test_what_an_earlier_clock_put_far_ahead_waits_no_longer(store: Store) -> None:
+    store.queue.add([A], now=1.0)
+    store.queue.add([B], now=2.0)
+    store.queue.wait_again(claim(store), ready_at=1e6)
+    store.queue.add([ODD], now=1e7)  # the machine's clock was wrong
+    assert store.queue.recover(now=5.0) == 0
+    assert [claim(store, now=5.0).photo for _ in range(3)] == [B, A, ODD]
+
+
+def test_failed_photos_may_be_tried_again_with_all_their_tries_and_others_are_left_alone(store: Store) -> None:
+    store.queue.add([A, B, ODD], now=1.0)
+    for ended in (2.0, 3.0):
+        store.queue.wait_again(claim(store), ready_at=ended)
+    store.readings.finish(claim(store), seen(), now=4.0)
+    for _ in range(2):
+        store.queue.fail(claim(store), "it is damaged", now=5.0)
+    assert store.queue.retry(now=6.0) == 2
+    assert store.queue.counts() == {"waiting": 2, "reading": 0, "done": 1, "failed": 0}
+    assert store.queue.failed(5) == []
+    assert [claim(store, now=0.0).attempts for _ in range(2)] == [1, 1]
+    assert store.queue.retry(now=7.0) == 0
+
+
+def test_the_photo_that_has_waited_longest_tells_since_when(store: Store) -> None:
+    assert store.queue.waiting_since() is None
+    store.queue.add([A], now=1.0)
+    store.queue.add([B], now=2.0)
+    assert store.queue.waiting_since() == 1.0
+    store.readings.finish(claim(store), seen(), now=3.0)
+    assert store.queue.waiting_since() == 2.0
+    claim(store)
+    assert store.queue.waiting_since() is None
+
+
+def test_a_photo_awaits_its_first_reading_until_it_has_been_read_or_has_failed(store: Store) -> None:
+    assert not store.queue.awaits_first_reading(A.path)
+    store.queue.add([A], now=1.0)
+    assert store.queue.awaits_first_reading(A.path)
+    job = claim(store)
+    assert store.queue.awaits_first_reading(A.path)
+    store.readings.finish(job, seen(), now=2.0)
+    assert not store.queue.awaits_first_reading(A.path)
+    store.queue.add([A], now=3.0)  # a new version, of which the old one says something
+    assert not store.queue.awaits_first_reading(A.path)
+    store.queue.fail(claim(store), "it is damaged", now=4.0)
+    assert not store.queue.awaits_first_reading(A.path)
+
+
 def test_known_photos_are_told_by_folder(store: Store) -> None:
     store.queue.add([A, B, ODD, Photo(Path("/in2/x.jpg"), 1, 1)], now=1.0)
     assert store.queue.known_in(Path("/in")) == {"a.jpg": (100, 5), ODD.path.name: (1, 1)}

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,64 @@ def test_a_running_service_keeps_a_folder_that_is_missing_and_its_database(folde
     assert load(folder, GOOD, running=running) == running
     with pytest.raises(ConfigError, match="restart it"):
         load(folder, GOOD + "database: other.db\n", running=running)
+
+
+@pytest.mark.parametrize(
+    ("place", "part"),
+    [
+        ("bibwatch.txt", "end in .prom"),
+        ("bibwatch", "end in .prom"),
+        ("gone/bibwatch.prom", "name a file in a folder that is there"),
+        ("folder.prom", "name a file in a folder that is there"),
+        ("config.yaml/bibwatch.prom", "name a file in a folder that is there"),
+        ("incoming/bibwatch.prom", "only ever read"),
+        ("bibs/../incoming/cam1/bibwatch.prom", "only ever read"),
+    ],
+)
+def test_metrics_where_nobody_would_find_them_or_they_would_do_harm_are_refused(
+    folder: Path, place: str, part: str
+) -> None:
+    (folder / "folder.prom").mkdir()
+    [problem] = problems(folder, GOOD + f"metrics: {place}\n")
+    assert "line 4: metrics: " in problem
+    assert part in problem
+
+
+def test_metrics_lie_relative_to_the_config_and_are_not_written_unasked(folder: Path) -> None:
+    assert load(folder, GOOD + "metrics: bibwatch.prom\n").metrics == folder / "bibwatch.prom"
+    assert load(folder, GOOD).metrics is None
+    assert load(folder, GOOD + "metrics: null\n").metrics is None
+
+
+def mount(point: Path, kind: str) -> bytes:
+    """The kernel's line for a mount."""
+    return b"50 22 0:45 / " + os.fsencode(point).replace(b" ", b"\\040") + f" rw - {kind} share:/race rw\n".encode()
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
+def test_a_database_on_a_network_share_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    listed = b"22 1 254:1 / / rw - ext4 /dev/vda1 rw\n" + mount(folder / "my share", kind)
+    monkeypatch.setattr("bibwatch.config.load.mounted", lambda: listed)
+    (folder / "my share").mkdir()
+    (folder / "link").symlink_to(folder / "my share")
+    for place in ("my share/bibwatch.db", "my share/new/folder/bibwatch.db", "link/bibwatch.db"):
+        [problem] = problems(folder, GOOD + f"database: {place}\n")
+        assert f"line 4: database: {folder / 'my share'}/" in problem
+        assert f"network share ({kind})" in problem
+    assert load(folder, GOOD + "database: my share 2/bibwatch.db\n").database == folder / "my share 2" / "bibwatch.db"
+    assert load(folder, GOOD).database == folder / "bibwatch.db"
+
+
+def test_photos_and_links_may_lie_on_a_network_share(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = mount(Path("/"), "ext4") + mount(folder / "incoming", "nfs4") + mount(folder / "bibs", "cifs")
+    monkeypatch.setattr("bibwatch.config.load.mounted", lambda: listed)
+    assert load(folder, GOOD).links.root == folder / "bibs"
+
+
+def test_a_local_disk_below_a_network_share_may_hold_the_database(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = mount(Path("/"), "nfs4") + mount(folder / "state", "ext4")
+    monkeypatch.setattr("bibwatch.config.load.mounted", lambda: listed)
+    assert load(folder, GOOD + "database: state/bibwatch.db\n")
+    assert "network share (nfs4)" in problems(folder, GOOD)[0]

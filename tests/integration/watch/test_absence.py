@@ -1,0 +1,246 @@
+"""A photo that is out of sight is not deleted: folders and disks that go, come back, and are exchanged."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bibwatch.watch.inbox import Inbox
+from tests.integration.watch.test_source import SETTLE_S, Watcher
+from tests.mounts import Mounts
+
+
+class Watchers:
+    """The watchers of a test; all are stopped at its end."""
+
+    def __init__(self) -> None:
+        self._begun: list[Watcher] = []
+
+    def watch(self, root: Path) -> Watcher:
+        """Watch a folder; all that lies there has settled."""
+        watcher = Watcher(root)
+        watcher.quiet()
+        self._begun.append(watcher)
+        return watcher
+
+    def watch_again(self, before: Watcher) -> Watcher:
+        """As after a restart: the next watcher knows what the database holds, and nothing else."""
+        before.source.stop()
+        watcher = Watcher(before.root)
+        watcher.photos, watcher.disks = before.photos, before.disks
+        watcher.inbox = Inbox([watcher.root], SETTLE_S, watcher, watcher.disks)
+        watcher.quiet()
+        self._begun.append(watcher)
+        return watcher
+
+    def stop(self) -> None:
+        for watcher in self._begun:
+            watcher.source.stop()
+
+
+@pytest.fixture
+def watchers() -> Iterator[Watchers]:
+    watchers = Watchers()
+    yield watchers
+    watchers.stop()
+
+
+@pytest.fixture(autouse=True)
+def _many_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between scans, which come once an hour here, the service looks every five seconds at which folder it watches."""
+    monkeypatch.setattr("bibwatch.watch.source.BLIND_S", 0.05)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A watched folder with two photos."""
+    return write(tmp_path / "incoming", "a.jpg", "cam1/b.jpg")
+
+
+def write(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+def until_seen(watcher: Watcher, *names: str) -> None:
+    watcher.until(lambda: watcher.names() == sorted(names))
+
+
+def test_a_folder_deleted_and_made_again_keeps_its_photos(root: Path, watchers: Watchers) -> None:
+    watcher = watchers.watch(root)
+    shutil.rmtree(root)
+    watcher.until(lambda: "links of 2 photos" in watcher.inbox.absent.get(root, ""))
+    assert "it is missing" in watcher.inbox.absent[root]
+    root.mkdir()
+    watcher.until(lambda: "it was found empty" in watcher.inbox.absent[root])
+    watcher.quiet()
+    assert f"bibwatch forget {root}" in watcher.inbox.absent[root]
+    assert watcher.names() == ["a.jpg", "cam1/b.jpg"]
+
+
+def test_a_folder_renamed_away_and_back_is_well_and_watched_again(
+    root: Path, tmp_path: Path, watchers: Watchers
+) -> None:
+    watcher = watchers.watch(root)
+    root.rename(tmp_path / "away")
+    watcher.until(lambda: root in watcher.inbox.absent and root in watcher.source.faults())
+    (tmp_path / "away").rename(root)
+    watcher.until(lambda: not watcher.inbox.absent and not watcher.source.faults())
+    assert watcher.names() == ["a.jpg", "cam1/b.jpg"]
+    write(root, "c.jpg", "cam1/d.jpg")
+    until_seen(watcher, "a.jpg", "c.jpg", "cam1/b.jpg", "cam1/d.jpg")
+    (root / "a.jpg").unlink()
+    until_seen(watcher, "c.jpg", "cam1/b.jpg", "cam1/d.jpg")
+
+
+def test_a_folder_that_gives_way_to_another_one_keeps_its_photos(
+    root: Path, tmp_path: Path, watchers: Watchers
+) -> None:
+    watcher = watchers.watch(root)
+    root.rename(tmp_path / "away")
+    write(root, "other.jpg")
+    watcher.until(lambda: root in watcher.inbox.absent)
+    until_seen(watcher, "a.jpg", "cam1/b.jpg", "other.jpg")
+    assert "another disk or folder" in watcher.inbox.absent[root]
+
+
+def test_a_folder_emptied_while_nobody_watched_keeps_its_photos_until_they_are_back(
+    root: Path, tmp_path: Path, watchers: Watchers
+) -> None:
+    watcher = watchers.watch(root)
+    watcher.source.stop()
+    for photo in ("a.jpg", "cam1"):
+        (root / photo).rename(tmp_path / photo)
+    watcher = watchers.watch_again(watcher)
+    assert "it was found empty" in watcher.inbox.absent[root]
+    write(root, "new.jpg")
+    until_seen(watcher, "a.jpg", "cam1/b.jpg", "new.jpg")
+    watcher.source.rescan()
+    watcher.quiet()
+    assert "it was found empty" in watcher.inbox.absent[root]
+    watcher = watchers.watch_again(watcher)
+    assert watcher.names() == ["a.jpg", "cam1/b.jpg", "new.jpg"]
+    assert root in watcher.inbox.absent
+    for photo in ("a.jpg", "cam1"):
+        (tmp_path / photo).rename(root / photo)
+    watcher.source.rescan()
+    watcher.until(lambda: not watcher.inbox.absent)
+    (root / "a.jpg").unlink()
+    until_seen(watcher, "cam1/b.jpg", "new.jpg")
+
+
+def test_a_folder_that_is_told_to_be_forgotten_begins_anew(root: Path, watchers: Watchers) -> None:
+    watcher = watchers.watch(root)
+    watcher.source.stop()
+    (root / "a.jpg").unlink()
+    shutil.rmtree(root / "cam1")
+    watcher = watchers.watch_again(watcher)
+    assert root in watcher.inbox.absent
+    watcher.photos.clear()  # what `bibwatch forget` does to the database
+    watcher.disks.of.clear()
+    watcher.inbox.reload_disks()
+    watcher.source.rescan()
+    watcher.until(lambda: not watcher.inbox.absent)
+    write(root, "c.jpg")
+    until_seen(watcher, "c.jpg")
+    (root / "c.jpg").unlink()
+    until_seen(watcher)
+
+
+def test_what_is_deleted_under_our_eyes_is_gone_down_to_the_last_photo(root: Path, watchers: Watchers) -> None:
+    watcher = watchers.watch(root)
+    (root / "cam1" / "b.jpg").unlink()
+    (root / "a.jpg").unlink()
+    until_seen(watcher)
+    watcher.source.rescan()
+    watcher.quiet()
+    assert watcher.inbox.absent == {}
+    write(root, "c.jpg")
+    until_seen(watcher, "c.jpg")
+    (root / "c.jpg").unlink()
+    until_seen(watcher)
+
+
+def test_a_sub_folder_deleted_under_our_eyes_or_behind_our_back_is_gone(root: Path, watchers: Watchers) -> None:
+    write(root, "cam2/c.jpg", "cam2/day1/d.jpg")
+    watcher = watchers.watch(root)
+    shutil.rmtree(root / "cam1")
+    until_seen(watcher, "a.jpg", "cam2/c.jpg", "cam2/day1/d.jpg")
+    watcher.source.stop()
+    shutil.rmtree(root / "cam2")
+    watcher = watchers.watch_again(watcher)
+    assert watcher.names() == ["a.jpg"]
+    assert watcher.inbox.absent == {}
+
+
+def test_an_unmounted_or_exchanged_disk_keeps_its_photos_also_over_a_restart(
+    root: Path, mounts: Mounts, watchers: Watchers
+) -> None:
+    card = mounts.disk(root / "card")
+    write(card, "c.jpg", "DCIM/d.jpg")
+    watcher = watchers.watch(root)
+    known = watcher.names()
+    assert len(known) == 4
+    mounts.let_go(card)
+    watcher.until(lambda: card in watcher.inbox.absent)
+    watcher.quiet()
+    assert watcher.names() == known
+    assert f"bibwatch forget {card}" in watcher.inbox.absent[card]
+    mounts.disk(card)  # another one
+    watcher.quiet()
+    assert watcher.names() == known
+    write(card, "other.jpg")
+    until_seen(watcher, *known, "card/other.jpg")
+    watcher = watchers.watch_again(watcher)
+    assert watcher.names() == sorted([*known, "card/other.jpg"])
+    assert "another disk" in watcher.inbox.absent[card]
+    assert root not in watcher.inbox.absent
+    (root / "a.jpg").unlink()  # what lies beside it is judged as ever
+    watcher.until(lambda: "a.jpg" not in watcher.names())
+
+
+def test_a_disk_unmounted_while_nobody_watched_keeps_its_photos_until_it_is_back(
+    root: Path, tmp_path: Path, mounts: Mounts, watchers: Watchers
+) -> None:
+    disk, card = mounts.disk(tmp_path / "disk"), root / "card"
+    write(disk, "c.jpg")
+    mounts.show(disk, card)
+    watcher = watchers.watch(root)
+    watcher.source.stop()
+    mounts.let_go(card)
+    watcher = watchers.watch_again(watcher)
+    assert watcher.names() == ["a.jpg", "cam1/b.jpg", "card/c.jpg"]
+    assert card in watcher.inbox.absent
+    mounts.show(disk, card)
+    watcher.until(lambda: not watcher.inbox.absent)
+    (card / "c.jpg").unlink()
+    until_seen(watcher, "a.jpg", "cam1/b.jpg")
+
+
+def test_a_watched_folder_that_is_a_disk_keeps_its_photos_when_it_goes(
+    tmp_path: Path, mounts: Mounts, watchers: Watchers
+) -> None:
+    card = mounts.disk(tmp_path / "media" / "card")
+    write(card, "a.jpg")
+    watcher = watchers.watch(card)
+    mounts.let_go(card)
+    watcher.until(lambda: card in watcher.inbox.absent)
+    write(mounts.disk(card), "b.jpg")  # another one
+    until_seen(watcher, "a.jpg", "b.jpg")
+    assert card in watcher.inbox.absent
+
+
+def test_a_disk_that_comes_is_noticed_long_before_the_next_scan(
+    root: Path, tmp_path: Path, mounts: Mounts, watchers: Watchers
+) -> None:
+    disk = mounts.disk(tmp_path / "disk")
+    write(disk, "c.jpg")
+    (root / "card").mkdir()
+    watcher = watchers.watch(root)
+    mounts.show(disk, root / "card")
+    until_seen(watcher, "a.jpg", "cam1/b.jpg", "card/c.jpg")
+    write(disk, "d.jpg")  # its events come too, by whichever path
+    until_seen(watcher, "a.jpg", "cam1/b.jpg", "card/c.jpg", "card/d.jpg")

@@ -1,0 +1,116 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from bibwatch.mounts import disk_of, mount_point, mounted, network_of, points_around
+
+LOCAL = b"""\
+22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,discard
+23 22 0:21 / /proc rw,nosuid shared:12 - proc proc rw
+41 22 8:17 / /media/card rw,nosuid - vfat /dev/sdb1 rw,fmask=0022
+"""
+SHARES = (
+    LOCAL
+    + b"""\
+50 22 0:45 / /srv/nfs rw,relatime shared:30 - nfs4 share:/race rw,vers=4.2
+51 22 0:46 / /srv/win rw,relatime shared:31 master:2 propagate_from:3 - cifs //share/race rw,vers=3.1.1
+52 22 0:47 / /srv/ssh rw,nosuid - fuse.sshfs photographer@share:/race rw,user_id=0
+53 50 254:1 /var/x /srv/nfs/local rw,relatime shared:1 - ext4 /dev/vda1 rw
+54 22 0:48 / /srv/my\\040photos\\011\\134\\303\\244 rw - nfs share:/more rw
+55 22 0:49 / /srv/fuse rw - fuse.mergerfs disks rw
+56 22 0:50 / /srv/auto rw - autofs systemd-1 rw,fd=33
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/srv/nfs", "nfs4"),
+        ("/srv/nfs/state/bibwatch.db", "nfs4"),
+        ("/srv/win/bibwatch.db", "cifs"),
+        ("/srv/ssh/bibwatch.db", "fuse.sshfs"),
+        ("/srv/my photos\t\\ä/bibwatch.db", "nfs"),
+        ("/srv/bibwatch.db", None),
+        ("/srv/nfs2/bibwatch.db", None),
+        ("/srv/nfs/local/bibwatch.db", None),
+        ("/srv/nfs/local2/bibwatch.db", "nfs4"),
+        ("/srv/fuse/bibwatch.db", None),
+        ("/srv/auto/bibwatch.db", None),
+        ("/media/card/bibwatch.db", None),
+        ("/", None),
+    ],
+)
+def test_a_path_on_a_network_share_is_known_by_the_nearest_mount_above_it(path: str, kind: str | None) -> None:
+    assert network_of(Path(path), SHARES) == kind
+
+
+@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "fuse.rclone", "fuse.glusterfs"])
+def test_kinds_that_other_machines_serve_are_known(kind: str) -> None:
+    listed = LOCAL + f"60 22 0:60 / /srv/x rw - {kind} share rw\n".encode()
+    assert network_of(Path("/srv/x/bibwatch.db"), listed) == kind
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "zfs", "vfat", "exfat", "tmpfs", "overlay", "fuseblk"])
+def test_kinds_that_lie_on_this_machine_are_no_network(kind: str) -> None:
+    listed = LOCAL + f"60 22 0:60 / /srv/x rw - {kind} /dev/x rw\n".encode()
+    assert network_of(Path("/srv/x/bibwatch.db"), listed) is None
+
+
+def test_of_two_mounts_at_one_point_the_later_covers_the_earlier() -> None:
+    share = b"60 22 0:60 / /srv/x rw - nfs4 share:/race rw\n"
+    disk = b"61 60 8:33 / /srv/x rw - ext4 /dev/sdc1 rw\n"
+    assert network_of(Path("/srv/x/bibwatch.db"), LOCAL + share + disk) is None
+    assert network_of(Path("/srv/x/bibwatch.db"), LOCAL + disk + share) == "nfs4"
+
+
+def test_a_share_at_the_root_holds_everything_that_is_not_mounted_apart() -> None:
+    listed = LOCAL.replace(b"ext4 /dev/vda1", b"nfs share:/root")
+    assert network_of(Path("/var/lib/bibwatch.db"), listed) == "nfs"
+    assert network_of(Path("/media/card/bibwatch.db"), listed) is None
+
+
+def test_the_mounts_around_a_folder_are_those_above_and_below_it_and_no_neighbours() -> None:
+    def around(path: str) -> set[int]:
+        return {int(line.split()[0]) for line in points_around(Path(path), SHARES)}
+
+    assert around("/srv/nfs/local/a") == {22, 50, 53}
+    assert around("/srv/nfs") == {22, 50, 53}
+    assert around("/media") == around("/media/card/DCIM") == {22, 41}
+    assert around("/media/card2") == around("/med") == {22}
+    assert around("/srv") == {22, 50, 51, 52, 53, 54, 55, 56}
+
+
+def test_another_disk_at_the_same_point_is_another_mount_around() -> None:
+    other = LOCAL.replace(b"8:17", b"8:33")
+    for path, differs in (("/media/card/DCIM", True), ("/media", True), ("/srv", False)):
+        assert (points_around(Path(path), LOCAL) != points_around(Path(path), other)) is differs, path
+
+
+def test_the_kernels_own_list_is_understood(tmp_path: Path) -> None:
+    listed = mounted()
+    assert points_around(tmp_path, listed) <= points_around(Path("/"), listed) == set(listed.splitlines())
+    assert network_of(Path("/proc/self"), listed) is None
+
+
+def test_what_is_missing_has_the_disk_of_the_nearest_folder_above_it(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a.jpg").touch()
+    disk = disk_of(tmp_path)
+    for path in ("a", "a/gone", "gone/deeper/still", "a.jpg"):
+        assert disk_of(tmp_path / path) == disk
+
+
+def test_a_disk_is_named_with_its_mount_point_and_other_disks_otherwise(tmp_path: Path) -> None:
+    point = mount_point(disk_of(tmp_path))
+    assert os.path.ismount(point)
+    assert tmp_path.is_relative_to(point)
+    assert Path(point).stat().st_dev == tmp_path.stat().st_dev
+    assert mount_point(disk_of(Path("/proc/self"))) == "/proc"
+    assert disk_of(Path("/proc/no-such-thing")) == disk_of(Path("/proc")) != disk_of(tmp_path)
+
+
+def test_a_mount_point_may_hold_blanks() -> None:
+    assert mount_point("/media/my first card 1A2B-3C4D") == "/media/my first card"
+    assert mount_point("/ 8f3d") == "/"
