@@ -32,6 +32,8 @@ def reasons(rooms: Rooms) -> Iterator[Reason]:
     faults = rooms.source.faults() | rooms.inbox.unreadable | rooms.inbox.absent
     for path, text in faults.items():
         yield Reason(shown(path), f"{shown(path)}: {text}")
+    if not rooms.source.alive:
+        yield Reason("scan", "the folders are not scanned any more, through an error of bibwatch's own; restart it")
     yield from link_reasons(rooms.linking.troubles)
     if rooms.pool.fault:
         text = f"{rooms.pool.ready} reading processes are ready, others do not start: {rooms.pool.fault}"

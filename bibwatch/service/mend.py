@@ -1,6 +1,5 @@
 """What a person may tell the database beside a running service, which notices and follows."""
 
-import os
 import time
 from contextlib import closing
 from pathlib import Path
@@ -26,7 +25,7 @@ def forget(config: Config, folder: Path) -> int:
         raise BibwatchError(f"{shown(folder)}: nothing is watched there, and it is not the link root")
     with closing(_opened(config)) as store:
         known = [place / name for place in store.queue.known_folders(folder) for name in store.queue.known_in(place)]
-        gone = store.queue.remove(path for path in known if not os.path.lexists(path))
+        gone = store.queue.remove([path for path in known if _is_gone(path)])
         store.folders.forget(folder)
         return len(gone)
 
@@ -39,6 +38,17 @@ def retry(config: Config) -> int:
     """
     with closing(_opened(config)) as store:
         return store.queue.retry(time.time())
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether the disk says so; one that does not answer says nothing."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _opened(config: Config) -> Store:

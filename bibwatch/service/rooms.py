@@ -86,7 +86,7 @@ class Rooms:
         """Look at everything again: the database was out of use, or somebody else wrote to it."""
         self.inbox.reload_disks()
         self.source.rescan()
-        self._sweep, self._sweep_at = None, AT_ONCE
+        self._begin_linking(self.config, self.engine)
 
     def take_changes(self, now: float) -> None:
         """Queue what came to rest in the watched folders, and forget what went."""
@@ -159,13 +159,17 @@ class Rooms:
 
     def _begin_watching(self, config: Config) -> None:
         photos, watching = config.photos, Watching.of(config)
-        self.store.queue.keep_only(watching.covers)
         roots = [folder.path for folder in watching.folders]
         inbox = Inbox(roots, photos.settle_s, self.store.queue, self.store.folders)
         try:
             source = Source(watching.folders, watching.names, photos.rescan_s, self._wake)
         except OSError as error:
             raise CouldNotStart(f"inotify is not to be had: {error.strerror}; raise fs.inotify with sysctl") from error
+        try:
+            self.store.queue.keep_only(watching.covers)
+        except BaseException:
+            source.stop()
+            raise
         self.inbox, self.source = inbox, source
         source.start()
 

@@ -45,7 +45,8 @@ def _photos(store: Store, folder: WatchedFolder, watching: Watching) -> Iterator
         if listing.fault is not None:
             yield f"{shown(listing.folder)}: {listing.fault}"
         yield from _one_folder(store, listing)
-    for gone in (known for known in store.queue.known_folders(folder.path) if known not in walked):
+    known = [known for known in store.queue.known_folders(folder.path) if folder.recursive or known == folder.path]
+    for gone in (place for place in known if place not in walked):
         yield f"{shown(gone)}: {len(store.queue.known_in(gone))} known photos are out of sight: no such folder now"
 
 

@@ -10,6 +10,7 @@ from bibwatch.values import FileStamp, shown
 from bibwatch.watch.settle import Settled, Settling
 from bibwatch.watch.walk import Change, Listing, Touched, Walked, identity_of, stamp_of
 
+AT_ONCE = 1000  # files that one call may settle: their stats and transactions take most of a second on a share
 EMPTIED = ""  # the disk of a watched folder that was found missing or empty: it is nowhere until its photos are back
 
 
@@ -40,6 +41,7 @@ class Inbox:
         self._known = known
         self._disks = disks
         self._disk_of = disks.all()
+        self._place_of: dict[Path, Path | None] = {}  # what `_moved` said of a folder, in the call that goes on
         self._missing: dict[Path, None] = {}  # known photos that a scan in progress has not found
         self._unscanned = set(self._roots)
         self.absent: dict[Path, str] = {}  # folder -> why its missing photos count as out of sight, not as deleted
@@ -67,7 +69,8 @@ class Inbox:
 
     def settled(self, now: float) -> list[Settled]:
         """The photos that came to rest: new or changed ones, and those that are gone."""
-        looks = [self._look(path, now) for path in self._settling.due(now)]
+        self._place_of.clear()
+        looks = [self._look(path, now) for path in self._settling.due(now)[:AT_ONCE]]
         found = [settled for settled in looks if settled is not None and self._counts(settled)]
         for parent in {settled.path.parent for settled in found if settled.stamp is not None}:
             self._note(parent)
@@ -116,7 +119,8 @@ class Inbox:
             del self._missing[path]
         for folder in [f for f in self.unreadable if f.is_relative_to(walked.top) and f not in walked.folders]:
             del self.unreadable[folder]
-        vanished = [folder for folder in self._known.known_folders(walked.top) if folder not in walked.folders]
+        known = [folder for folder in self._known.known_folders(walked.top) if self._belongs(folder, walked)]
+        vanished = [folder for folder in known if folder not in walked.folders]
         missing += [folder / name for folder in vanished for name in self._known.known_in(folder)]
         # What an event told of was seen to go.
         missing = [path for path in missing if not self._settling.is_leaving(path)]
@@ -128,14 +132,23 @@ class Inbox:
             if not self._is_out_of_sight(path):
                 self._settling.notice(path, None, now)
 
+    def _belongs(self, folder: Path, walked: Walked) -> bool:
+        """Whether a walk of a whole watched folder covers this one: another watched one may lie inside it."""
+        return not walked.whole or self._root_of(folder) == walked.top
+
     def _judge_root(self, walked: Walked, *, lacks_photos: bool) -> None:
         """A watched folder that is empty, or another one than before, holds its photos' links for ever."""
         root = walked.top
         if not lacks_photos:
             if walked.photos:
                 self._remember(root, _root_disk(root))
-        elif walked.photos == 0:
+        elif walked.photos == 0 and self._was_seen_whole(walked):
             self._remember(root, EMPTIED)
+
+    def _was_seen_whole(self, walked: Walked) -> bool:
+        """Whether the watched folder itself was looked into, and is the one it was."""
+        root, here = walked.top, _root_disk(walked.top)
+        return root in walked.folders and root not in self.unreadable and self._disk_of.get(root, here) == here
 
     def _judge_places(self, walked: Walked, missing: Iterable[Path]) -> None:
         """Name the folders whose missing photos are out of sight."""
@@ -169,7 +182,10 @@ class Inbox:
         """Whether this may be believed: all that is there, and of what is gone, what one could see."""
         if settled.stamp is not None:
             return True
-        return not self._is_out_of_sight(settled.path) and self._moved(settled.path.parent) is None
+        folder = settled.path.parent
+        if folder not in self._place_of:
+            self._place_of[folder] = self._moved(folder)
+        return not self._is_out_of_sight(settled.path) and self._place_of[folder] is None
 
     def _moved(self, folder: Path) -> Path | None:
         """The folder, or the watched one around it, that is not where it was; None where both are."""
@@ -180,9 +196,9 @@ class Inbox:
             return root
         if root in self._disk_of and self._disk_of[root] != _root_disk(root):
             return root
-        if folder != root and folder in self._disk_of and self._disk_of[folder] != _disk(folder):
-            return folder
-        return None
+        if folder == root or folder not in self._disk_of or self._is_behind_a_link(folder / "photo"):
+            return None
+        return None if self._disk_of[folder] == _disk(folder) else folder
 
     def _note(self, folder: Path) -> None:
         """A photo was seen in this folder: remember where it is, unless that stands written already."""
@@ -198,7 +214,8 @@ class Inbox:
             self._disk_of[folder] = disk
 
     def _root_of(self, folder: Path) -> Path | None:
-        return next((root for root in self._roots if folder.is_relative_to(root)), None)
+        around = (root for root in self._roots if folder.is_relative_to(root))
+        return max(around, key=lambda root: len(root.parts), default=None)
 
 
 def _last_known_stamp(path: Path) -> FileStamp | None:

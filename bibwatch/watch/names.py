@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-# Where network storage, macOS and archivers keep thumbnails and trash.
-FOREIGN_FOLDERS = frozenset({"@eaDir", "__MACOSX"})
+# Where network storage, macOS, Windows and file systems keep thumbnails, trash and finds of their own.
+FOREIGN_FOLDERS = frozenset({"@eaDir", "__MACOSX", "lost+found", "System Volume Information", "$RECYCLE.BIN"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,8 @@ class Source:
         self._stopping = True
         self._stir.set()
         self._room.release(BACKLOG)
-        self._scanner.join(STOP_S)
+        if self._scanner.is_alive():
+            self._scanner.join(STOP_S)
         self._watches.stop()
 
     def touched(self, path: Path) -> None:

@@ -57,14 +57,13 @@ def walk(top: Path, names: PhotoNames, *, recursive: bool) -> Iterator[Listing]:
             identity, disk = identity_of(folder), disk_of(folder)
             with os.scandir(folder) as entries:
                 listed = list(entries)
+            inside = [entry.name for entry in listed if entry.is_dir(follow_symlinks=False)] if recursive else []
         except FileNotFoundError:
             continue
         except OSError as error:
             yield Listing(folder, {}, fault=error.strerror or str(error))
             continue
-        if recursive:
-            subfolders = [entry.name for entry in listed if entry.is_dir(follow_symlinks=False)]
-            pending += [folder / name for name in subfolders if names.is_watched(name)]
+        pending += [folder / name for name in inside if names.is_watched(name)]
         photos, fault = _photos_in(folder, [entry.name for entry in listed if names.is_photo(entry.name)])
         yield Listing(folder, photos, identity, disk, fault)
 

@@ -61,6 +61,8 @@ class Watches(FileSystemEventHandler):
         self._listener = listener
         self._observer: BaseObserver = Observer()
         self._armed: dict[Path, tuple[ObservedWatch, Identity]] = {}
+        # Armed folders that the kernel lists under the numbers that we see, as overlays do not.
+        self._comparable: set[Path] = set()
         self._overflow = _OverflowListener(listener.events_were_lost)
         self._stopped = False
 
@@ -82,6 +84,7 @@ class Watches(FileSystemEventHandler):
             self._end_observer()
             self._observer = Observer()
             self._armed.clear()
+            self._comparable.clear()
             self._observer.start()
 
     def arm(self, folder: WatchedFolder) -> None:
@@ -89,7 +92,7 @@ class Watches(FileSystemEventHandler):
         identity = identity_of(folder.path)
         armed = self._armed.get(folder.path)
         if armed is not None:
-            if armed[1] == identity and self._is_alive(armed[0]):
+            if armed[1] == identity and self._is_alive(armed[0]) and not self._has_lost(folder.path):
                 return
             self.disarm(folder.path)
         if identity is None:
@@ -103,11 +106,14 @@ class Watches(FileSystemEventHandler):
             self.faults[folder.path] = f"it cannot be watched: {error.strerror}; only scans find its photos"
         else:
             self._armed[folder.path] = (watch, identity)
+            if _as_kernel(identity) in self._held():
+                self._comparable.add(folder.path)
             self.faults.pop(folder.path, None)
 
     def disarm(self, folder: Path) -> None:
         """Watch the folder no more."""
         watch, _ = self._armed.pop(folder)
+        self._comparable.discard(folder)
         with suppress(KeyError, OSError):
             self._observer.unschedule(watch)
 
@@ -120,14 +126,10 @@ class Watches(FileSystemEventHandler):
         return len(self._held())
 
     def unwatched(self, folder: Path, walked: Collection[Identity]) -> list[Identity]:
-        """Those of the folders walked that the kernel holds no watch for.
-
-        None where that cannot be told: overlays and the like number their inodes one way for us and another for
-        inotify, which the watched folder itself shows.
-        """
-        held = self._held()
-        if folder not in self._armed or _as_kernel(self._armed[folder][1]) not in held:
+        """Those of the folders walked that the kernel holds no watch for; none where that cannot be told."""
+        if folder not in self._comparable:
             return []
+        held = self._held()
         return [identity for identity in walked if _as_kernel(identity) not in held]
 
     def on_any_event(self, event: FileSystemEvent) -> None:
@@ -138,6 +140,10 @@ class Watches(FileSystemEventHandler):
                 self._listener.look_into(path)
             else:
                 self._listener.touched(path)
+
+    def _has_lost(self, folder: Path) -> bool:
+        """Whether the kernel has let go of the folder itself, as when its disk was away for a moment."""
+        return folder in self._comparable and _as_kernel(self._armed[folder][1]) not in self._held()
 
     def _held(self) -> set[tuple[int, int]]:
         """(device, inode) of every watch, in the kernel's own numbers. Source: proc_pid_fdinfo(5)."""
@@ -153,7 +159,8 @@ class Watches(FileSystemEventHandler):
         # watchdog loses count of folders that were moved away, and then fails to let go of them.
         with suppress(KeyError, OSError):
             self._observer.stop()
-        self._observer.join(STOP_S)
+        if self._observer.is_alive():
+            self._observer.join(STOP_S)
 
     def _is_alive(self, watch: ObservedWatch) -> bool:
         return any(emitter.watch == watch and emitter.is_alive() for emitter in self._observer.emitters)

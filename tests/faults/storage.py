@@ -27,8 +27,7 @@ def folder_away(folder: Path, rounds: int) -> Count:
     track.start()
     for turn in range(rounds):
         track.drop(range(turn * 50, turn * 50 + 50), f"cam{turn % 2}")
-        track.until(track.all_ended, "every photo has ended")
-        before = track.links()
+        before = _all_links(track)
         match turn % 3:
             case 0:
                 track.incoming.rename(away)
@@ -61,8 +60,7 @@ def card_away(folder: Path, rounds: int) -> Count:
             track.drop(range(40), "card")
             for turn in range(rounds):
                 track.drop((1000 + turn,))
-                track.until(track.all_ended, "every photo has ended")
-                before = track.links()
+                before = _all_links(track)
                 if turn % 2:
                     assert track.stop() == 0
                 subprocess.run(["umount", "-l", mount], check=True)
@@ -78,6 +76,11 @@ def card_away(folder: Path, rounds: int) -> Count:
             return track.finish(rounds)
         finally:
             subprocess.run(["umount", "-l", mount], check=False)
+
+
+def _all_links(track: Track) -> set[str]:
+    track.until(lambda: len(track.links()) == len(track.numbers), "every photo is linked")
+    return track.links()
 
 
 def disk_full(folder: Path, rounds: int) -> Count:

@@ -257,7 +257,7 @@ def test_wherever_the_database_fails_every_photo_comes_to_its_end_once(
     assert work_through_faults(desk) == 12
     assert desk.store.queue.counts() == {"waiting": 0, "reading": 0, "done": 12, "failed": 3}
     assert desk.store.readings.count_reads() == 4
-    assert (desk.turns.tally.read, desk.turns.tally.failed) == (4, 3)
+    assert (desk.turns.tally.read, desk.turns.tally.reused, desk.turns.tally.failed) == (4, 8, 3)
     reasons = {path.name: reason for path, reason in desk.store.queue.failed(5)}
     assert reasons["killer.png"].endswith("given up after 3 tries")
     assert reasons["broken.png"].endswith("given up after 3 tries")

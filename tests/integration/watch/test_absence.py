@@ -75,7 +75,7 @@ def test_a_folder_deleted_and_made_again_keeps_its_photos(root: Path, watchers: 
     watcher.until(lambda: "links of 2 photos" in watcher.inbox.absent.get(root, ""))
     assert "it is missing" in watcher.inbox.absent[root]
     root.mkdir()
-    watcher.until(lambda: "it was found empty" in watcher.inbox.absent[root])
+    watcher.until(lambda: "it is missing" not in watcher.inbox.absent[root])
     watcher.quiet()
     assert f"bibwatch forget {root}" in watcher.inbox.absent[root]
     assert watcher.names() == ["a.jpg", "cam1/b.jpg"]
@@ -162,6 +162,17 @@ def test_what_is_deleted_under_our_eyes_is_gone_down_to_the_last_photo(root: Pat
     until_seen(watcher, "c.jpg")
     (root / "c.jpg").unlink()
     until_seen(watcher)
+
+
+def test_a_scan_while_the_last_deletion_settles_takes_it_for_no_absence(root: Path, watchers: Watchers) -> None:
+    watcher = watchers.watch(root)
+    (root / "cam1" / "b.jpg").unlink()
+    (root / "a.jpg").unlink()
+    watcher.until(lambda: len(watcher.inbox) == 2)
+    watcher.source.rescan()
+    until_seen(watcher)
+    watcher.quiet()
+    assert watcher.inbox.absent == {}
 
 
 def test_a_sub_folder_deleted_under_our_eyes_or_behind_our_back_is_gone(root: Path, watchers: Watchers) -> None:
