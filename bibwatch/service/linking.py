@@ -59,6 +59,7 @@ class Linking:
         self._note_disk()
         for link in (*todo.make, *todo.keep, *todo.remove, *(new for _, new in todo.replace)):
             self.troubles.pop(link.path, None)
+            self._troubles_of_sweep.pop(link.path, None)
         self.troubles |= applied.troubles
         self._troubles_of_sweep |= applied.troubles
         return applied

@@ -142,7 +142,7 @@ def _check_whole(connection: sqlite3.Connection, path: Path, check: str) -> None
             raise
         verdict = str(error)
     if verdict != "ok":
-        raise DatabaseDamaged(f"{path}: the database is damaged: {verdict}; {REBUILD}")
+        raise DatabaseDamaged(f"{path}: the database is damaged: {' '.join(verdict.split())}; {REBUILD}")
 
 
 def is_damage(error: sqlite3.Error) -> bool:

@@ -11,7 +11,7 @@ from bibwatch.store.links import LinkRecords
 from bibwatch.store.pulse import Pulse
 from bibwatch.store.queue import Queue
 from bibwatch.store.readings import Readings
-from bibwatch.store.schema import open_database, open_read_only
+from bibwatch.store.schema import is_damage, open_database, open_read_only
 
 
 class Store:
@@ -61,9 +61,15 @@ class Store:
 
     def contradictions(self) -> list[str]:
         """What SQLite's own full check finds wrong with the file."""
-        lines = [row[0] for row in self._connection.execute("PRAGMA integrity_check")]
-        strays = self._connection.execute("PRAGMA foreign_key_check")
-        lines += [f"{row[0]}: row {row[1]} refers to no row of {row[2]}" for row in strays]
+        lines: list[str] = []
+        try:
+            lines += [" ".join(row[0].split()) for row in self._connection.execute("PRAGMA integrity_check")]
+            strays = self._connection.execute("PRAGMA foreign_key_check")
+            lines += [f"{row[0]}: row {row[1]} refers to no row of {row[2]}" for row in strays]
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            lines.append(str(error))
         return [line for line in lines if line != "ok"]
 
     def _data_version(self) -> int:
