@@ -19,9 +19,7 @@ from bibwatch.watch.watches import STOP_S, Watches
 BACKLOG = 4  # listings that wait for the main loop before the scan pauses: each may hold thousands of photos
 AT_ONCE = 256  # changes handed over in one call
 BLIND_S = 5.0  # between scans of a folder that sends no events, and between looks at whether it is the same one
-SCAN_SHARE = (
-    4  # a blind folder rests this many times as long as its scan took, so that a large one is not scanned always
-)
+SCAN_SHARE = 4  # a blind folder rests this many times as long as its scan took, or a large one is scanned always
 
 
 class Source:
@@ -128,7 +126,7 @@ class Source:
         listed = mounted()
         for folder in self._folders:
             points = points_around(folder.path, listed)
-            if points != self._mounts.setdefault(folder.path, points) or self._watches.is_astray(folder.path):
+            if points != self._mounts.get(folder.path, points) or self._watches.is_astray(folder.path):
                 self._due[folder.path] = 0.0
             self._mounts[folder.path] = points
 

@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.faults import engine
-from tests.faults.track import MEMORY, Count, Track
+from tests.faults.program import MEMORY
+from tests.faults.track import Count, Track
 
 CARD = 2000  # photos that come at once
 WARM = 10_000  # photos before a soak counts: until then buffers grow to their size

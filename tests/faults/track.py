@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from bibwatch.store.store import Store
 from bibwatch.values import Correction
-from tests.faults import engine, program
+from tests.faults import engine
 from tests.support import Race, memory_mib
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -204,6 +204,3 @@ class Track(Race):
 
 def _hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-MEMORY = program.MEMORY

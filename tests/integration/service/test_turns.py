@@ -196,21 +196,28 @@ class FailingDisk:
         return self._call(*given, **named)
 
 
+def met_fault(desk: Desk) -> bool:
+    """One step, and whether the database refused it."""
+    wait(desk.pool.waitables(), 0.05)
+    try:
+        with database_faults():
+            desk.turns.collect()
+            desk.turns.hand_out()
+    except DatabaseFault:
+        return True
+    return False
+
+
 def work_through_faults(desk: Desk) -> int:
     """As the service does: whatever the database refuses is tried again, step by step. Returns the faults met."""
     faults = 0
     deadline = time.monotonic() + HANG_S
     while True:
         assert time.monotonic() < deadline
-        wait(desk.pool.waitables(), 0.05)
-        try:
-            with database_faults():
-                desk.turns.collect()
-                desk.turns.hand_out()
-                if not desk.waiting():
-                    return faults
-        except DatabaseFault:
-            faults += 1
+        if met := met_fault(desk):
+            faults += met
+        elif not desk.waiting():
+            return faults
 
 
 @pytest.mark.parametrize("failures", [1, 2, 7, 40])
@@ -278,13 +285,7 @@ def test_a_database_locked_by_another_program_costs_nothing_but_time(desk: Desk)
         done, faults = desk.store.queue.counts()["done"], 0
         while desk.inferences() <= done or faults < 5:  # what is in the children is read meanwhile
             assert time.monotonic() < deadline
-            wait(desk.pool.waitables(), 0.05)
-            try:
-                with database_faults():
-                    desk.turns.collect()
-                    desk.turns.hand_out()
-            except DatabaseFault:
-                faults += 1
+            faults += met_fault(desk)
         assert desk.store.queue.counts()["done"] == done
         other.execute("ROLLBACK")
     work_through_faults(desk)
