@@ -1,10 +1,14 @@
-"""Which disk a folder lies on, as far as that can be told in a way that outlives an unmount and a restart."""
+"""Where a folder lies, as far as that can be told in a way that outlives an unmount and a restart."""
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 MOUNTS = Path("/proc/self/mountinfo")  # its form: proc_pid_mountinfo(5)
 BY_UUID = Path("/dev/disk/by-uuid")
@@ -12,6 +16,18 @@ BY_UUID = Path("/dev/disk/by-uuid")
 NETWORK = re.compile(
     r"nfs.*|cifs|smb.*|9p|afs|ceph|lustre|glusterfs|davfs|fuse\.(sshfs|rclone|glusterfs|davfs2?|s3fs.*)"
 )
+# File systems that number their folders anew now and then: those without numbers on the disk, and servers.
+UNNUMBERED = re.compile(rf"vfat|msdos|exfat|fuse.*|{NETWORK.pattern}")
+
+
+class _Mount(NamedTuple):
+    """One line of the kernel's list."""
+
+    device: int
+    root: Path  # the folder of the file system that is mounted
+    point: Path  # where it is mounted
+    kind: str
+    source: str
 
 
 def mounted() -> bytes:
@@ -21,52 +37,106 @@ def mounted() -> bytes:
 
 def network_of(path: Path, listed: bytes) -> str | None:
     """The kind of the network file system that an absolute path without links lies on, or None on a local one."""
-    kinds = [kind for point, kind in map(_point_and_kind, listed.splitlines()) if path.is_relative_to(point)]
+    kinds = [mount.kind for mount in map(_mount, listed.splitlines()) if path.is_relative_to(mount.point)]
     # What was mounted later stands further down, and covers what was there before.
     return kinds[-1] if kinds and NETWORK.fullmatch(kinds[-1]) else None
 
 
 def points_around(path: Path, listed: bytes) -> frozenset[bytes]:
     """The mounts above and below a path, each as the kernel's own line."""
-    around = (line for line in listed.splitlines() if _is_around(path, _point_and_kind(line)[0]))
+    around = (line for line in listed.splitlines() if _is_around(path, _mount(line).point))
     return frozenset(around)
 
 
-def disk_of(path: Path) -> str:
-    """Where the disk under this path, or under the nearest folder above it that is there, is mounted, and which it is.
+def place_of(folder: Path) -> bytes:
+    """Which file system a folder lies on, and where inside of it.
 
-    The kernel's device numbers are not enough, since two cards in one reader get the same one.
+    Whatever else is mounted or stands at the path lies in another place; the same folder, mounted anew, here or in a
+    namespace of its own, lies in the same. The kernel's device numbers do not tell that much: two cards in one reader
+    get the same one, and so does what is bound from elsewhere on one disk.
 
     Raises:
-        OSError: the disk does not answer.
+        OSError: it is missing, no folder, or does not answer.
     """
-    standing = next(folder for folder in (path, *path.parents) if folder.exists())
-    device = standing.stat().st_dev
-    point = standing
-    while point.parent.stat().st_dev == device and point.parent != point:
-        point = point.parent
-    return f"{point} {_identity(standing, device)}"
+    with _open(folder) as (handle, mount):
+        try:
+            inside = Path(f"/proc/self/fd/{handle}").readlink().relative_to(mount.point)
+        except ValueError as error:
+            raise OSError(errno.ESTALE, "was unmounted at this moment", str(folder)) from error
+        return inner(os.fsencode(f"{_identity(mount, handle)} {mount.root}"), inside)
 
 
-def mount_point(disk: str) -> str:
-    """Where a disk, as `disk_of` names it, was mounted."""
-    return disk.rpartition(" ")[0]
+def number_of(folder: Path) -> int:
+    """What tells a folder from another one that takes its place on the same disk: its inode, where that stays; else 0.
+
+    Raises:
+        OSError: as `place_of`.
+    """
+    with _open(folder) as (handle, mount):
+        return 0 if UNNUMBERED.fullmatch(mount.kind) else os.fstat(handle).st_ino
+
+
+def inner(place: bytes, rest: Path) -> bytes:
+    """The place of what lies so far below a place, if nothing is mounted on the way."""
+    return place if rest == Path() else place.rstrip(b"/") + b"/" + os.fsencode(rest)
+
+
+def point_of(folder: Path) -> Path:
+    """The nearest folder at or above this one that does not lie where its parent says.
+
+    That is where its disk is mounted, also for a service whose manager has bound single folders onto themselves.
+
+    Raises:
+        OSError: as `place_of`.
+    """
+    folder = folder.resolve()
+    while folder != folder.parent and place_of(folder) == inner(place_of(folder.parent), Path(folder.name)):
+        folder = folder.parent
+    return folder
 
 
 def _is_around(path: Path, point: Path) -> bool:
     return path.is_relative_to(point) or point.is_relative_to(path)
 
 
-def _identity(standing: Path, device: int) -> str:
-    """The file system's UUID where there is one, else what the kernel calls it."""
+@contextmanager
+def _open(folder: Path) -> Iterator[tuple[int, _Mount]]:
+    """A folder, and the mount that it was reached by. Source: proc_pid_fdinfo(5)."""
+    handle = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        told = Path(f"/proc/self/fdinfo/{handle}").read_text()
+        number = next(line.split()[1] for line in told.splitlines() if line.startswith("mnt_id:"))
+        lines = [line for line in mounted().splitlines() if line.startswith(f"{number} ".encode())]
+        if not lines:
+            raise OSError(errno.ESTALE, "was unmounted at this moment", str(folder))
+        yield handle, _mount(lines[0])
+    finally:
+        os.close(handle)
+
+
+def _identity(mount: _Mount, handle: int) -> str:
+    """The file system's UUID where there is one, else what the kernel and whoever mounted it call it."""
     for link in BY_UUID.iterdir() if BY_UUID.is_dir() else ():
-        if link.exists() and link.stat().st_rdev == device:
+        if link.exists() and link.stat().st_rdev == mount.device:
             return link.name
-    return f"{os.statvfs(standing).f_fsid:x}"
+    # Names such as /dev/sdb1 go by the order in which disks were plugged in.
+    source = "" if mount.source.startswith("/dev/") else mount.source
+    return f"{source}:{os.fstatvfs(handle).f_fsid:x}"
 
 
-def _point_and_kind(line: bytes) -> tuple[Path, str]:
-    """Blanks and the like stand as octal codes in paths there."""
+def _mount(line: bytes) -> _Mount:
     fields = line.split(b" ")
-    point = re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code[1], 8)]), fields[4])
-    return Path(os.fsdecode(point)), fields[fields.index(b"-") + 1].decode()
+    rest = fields[fields.index(b"-") + 1 :]
+    major, minor = map(int, fields[2].split(b":"))
+    return _Mount(
+        device=os.makedev(major, minor),
+        root=Path(_plain(fields[3])),
+        point=Path(_plain(fields[4])),
+        kind=_plain(rest[0]),
+        source=_plain(rest[1]),
+    )
+
+
+def _plain(field: bytes) -> str:
+    """Blanks and the like stand as octal codes there."""
+    return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code[1], 8)]), field))

@@ -49,6 +49,13 @@ class Photo:
     mtime_ns: int
 
 
+class Sighting(NamedTuple):
+    """What is known of a photo from when it was seen last."""
+
+    version: tuple[int, int]  # size in bytes, mtime in nanoseconds
+    place: bytes | None  # its folder's, as `bibwatch.mounts` names places; None where nobody knows where it is now
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A photo's turn in the queue, claimed."""

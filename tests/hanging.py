@@ -8,7 +8,7 @@ from types import FrameType
 from typing import NoReturn
 
 from bibwatch.cli import main
-from bibwatch.watch import source
+from bibwatch.watch import scanner
 
 PLACE = "BIBWATCH_HANGS"  # the environment's name of the folder for the two files
 HANGS, GO_ON = "hangs", "go-on"  # what tells of it, and what ends it
@@ -23,7 +23,7 @@ def _hang(signum: int, frame: FrameType | None) -> None:
 
 
 def _break_scans(signum: int, frame: FrameType | None) -> None:
-    source.walk = _broken  # type: ignore[assignment]
+    scanner.walk = _broken  # type: ignore[assignment]
 
 
 def _broken(*arguments: object, **options: object) -> NoReturn:

@@ -29,7 +29,7 @@ class Reason:
 
 def reasons(rooms: Rooms) -> Iterator[Reason]:
     """Every reason why not all is well in the rooms."""
-    faults = rooms.source.faults() | rooms.inbox.unreadable | rooms.inbox.absent
+    faults = rooms.source.faults() | rooms.inbox.faults()
     for path, text in faults.items():
         yield Reason(shown(path), f"{shown(path)}: {text}")
     if not rooms.source.alive:
@@ -54,7 +54,7 @@ def health(rooms: Rooms, degraded: Iterable[str], now: float) -> dict[str, Any]:
     """What `status` shows of the running service, as plain values; `now` is monotonic seconds."""
     pool, tally, faults = rooms.pool, rooms.turns.tally, rooms.source.faults()
     waiting_since = rooms.store.queue.waiting_since()
-    away = rooms.inbox.absent | rooms.inbox.unreadable
+    away = rooms.inbox.faults()
     return {
         "pid": os.getpid(),
         "engine": rooms.engine,

@@ -9,7 +9,7 @@ from bibwatch.config import Config
 from bibwatch.link.apply import IN_THE_WAY, Applied, LinkTree
 from bibwatch.link.plan import Plan, plan
 from bibwatch.match.decide import wanted_bibs, wanted_links
-from bibwatch.mounts import disk_of, mount_point
+from bibwatch.mounts import place_of, point_of
 from bibwatch.service.setup import Watching, engine_name, layout, rules
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
@@ -30,7 +30,7 @@ class Linking:
         self._layout = layout(config)
         self._watching = Watching.of(config)
         self.at_once = COPIES_AT_ONCE if self._layout.mode == "copy" else AT_ONCE  # file names that one step may take
-        self._disk = store.folders.all().get(self._layout.root)  # that the link root was on
+        self._was = store.roots.get(self._layout.root)  # the link root's place, and where its disk was mounted
         self.troubles: dict[Path, str] = {}  # entry -> why it is not as wanted
         self._troubles_of_sweep: dict[Path, str] = {}  # those met since the last sweep began
 
@@ -56,7 +56,7 @@ class Linking:
             return replace(NOTHING, troubles=self.troubles)
         todo = self.plan(names)
         applied = LinkTree(self._store.links).apply(todo)
-        self._note_disk()
+        self._note_place()
         for link in (*todo.make, *todo.keep, *todo.remove, *(new for _, new in todo.replace)):
             self.troubles.pop(link.path, None)
             self._troubles_of_sweep.pop(link.path, None)
@@ -82,13 +82,15 @@ class Linking:
         """Why nothing may be made in the link root now: the disk it was on is not mounted, and what would be made in
         the bare folder would be hidden, and owned twice, once it is back."""
         root = self._layout.root
-        if self._disk is None:
+        if self._was is None:
             return None
+        place, was = self._was
         try:
-            here = disk_of(root)
+            if root.is_dir() and place_of(root) == place:
+                return None
+            now = point_of(next(folder for folder in (root, *root.parents) if folder.is_dir()))
         except OSError as error:
             return f"its disk does not answer: {error.strerror}"
-        was, now = Path(mount_point(self._disk)), Path(mount_point(here))
         if was == now or not was.is_relative_to(now):
             return None
         return (
@@ -96,13 +98,13 @@ class Linking:
             f"or go on without it: `bibwatch forget {shown(root)}`"
         )
 
-    def _note_disk(self) -> None:
-        """Once there is a link root, remember which disk it is on."""
+    def _note_place(self) -> None:
+        """Once there is a link root, remember where it is."""
         root = self._layout.root
         with suppress(OSError):  # the next time will do
-            if root.is_dir() and (here := disk_of(root)) != self._disk:
-                self._store.folders.remember(root, here)
-                self._disk = here
+            if root.is_dir() and (self._was is None or self._was[0] != place_of(root)):
+                self._was = (place_of(root), point_of(root))
+                self._store.roots.remember(root, *self._was)
 
 
 def relink_once(config: Config, *, dry_run: bool) -> Applied:

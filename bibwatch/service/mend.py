@@ -1,6 +1,7 @@
 """What a person may tell the database beside a running service, which notices and follows."""
 
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from bibwatch.config import Config
 from bibwatch.errors import BibwatchError
 from bibwatch.store.store import Store
 from bibwatch.values import shown
+from bibwatch.watch.walk import stamp_below
 
 
 def forget(config: Config, folder: Path) -> int:
@@ -19,14 +21,12 @@ def forget(config: Config, folder: Path) -> int:
         DatabaseMissing: nothing was ever scanned with this config.
         BibwatchError: nothing is watched there, and no links are made there.
     """
-    folder = folder.resolve()
-    ours = [watched.path for watched in config.watch] + [config.links.root]
-    if not any(folder.is_relative_to(own) or own.is_relative_to(folder) for own in ours):
-        raise BibwatchError(f"{shown(folder)}: nothing is watched there, and it is not the link root")
+    watched = [folder.path for folder in config.watch]
+    folder = _as_watched(folder, [*watched, config.links.root])
     with closing(_opened(config)) as store:
         known = [place / name for place in store.queue.known_folders(folder) for name in store.queue.known_in(place)]
-        gone = store.queue.remove([path for path in known if _is_gone(path)])
-        store.folders.forget(folder)
+        gone = store.queue.remove([path for path in known if _is_gone(path, watched)])
+        store.roots.forget(folder)
         return len(gone)
 
 
@@ -40,15 +40,21 @@ def retry(config: Config) -> int:
         return store.queue.retry(time.time())
 
 
-def _is_gone(path: Path) -> bool:
+def _as_watched(folder: Path, ours: Sequence[Path]) -> Path:
+    """The folder by the path that it was watched by: since then a link may have taken its place."""
+    written = folder.absolute()
+    for path in (written.parent.resolve() / written.name, written, written.resolve()):
+        if any(path.is_relative_to(own) or own.is_relative_to(path) for own in ours):
+            return path
+    raise BibwatchError(f"{shown(folder)}: nothing is watched there, and it is not the link root")
+
+
+def _is_gone(path: Path, watched: Sequence[Path]) -> bool:
     """Whether the disk says so; one that does not answer says nothing."""
     try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
+        return all(stamp_below(root, path) is None for root in watched if path.is_relative_to(root))
     except OSError:
         return False
-    return False
 
 
 def _opened(config: Config) -> Store:

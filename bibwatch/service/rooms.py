@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 
@@ -14,6 +15,7 @@ from bibwatch.service.setup import Watching, pool_for, reading_part
 from bibwatch.service.turns import Tally, Turns
 from bibwatch.store.store import Store
 from bibwatch.values import Photo, shown
+from bibwatch.watch.changes import Change
 from bibwatch.watch.inbox import Inbox
 from bibwatch.watch.source import Source
 
@@ -84,27 +86,29 @@ class Rooms:
 
     def begin_anew(self) -> None:
         """Look at everything again: the database was out of use, or somebody else wrote to it."""
-        self.inbox.reload_disks()
         self.source.rescan()
         self._begin_linking(self.config, self.engine)
 
     def take_changes(self, now: float) -> None:
         """Queue what came to rest in the watched folders, and forget what went."""
-        self.inbox.take(self.source.changes(), now)
-        settled = self.inbox.settled(now)
-        present = [Photo(s.path, s.stamp.size, s.stamp.mtime_ns) for s in settled if s.stamp is not None]
+        self._changes.extend(self.source.changes())
+        self.inbox.take(self._changes, now)
+        self.source.look(self.inbox.to_look_at(now))
+        rested = self.inbox.rested
+        present = [Photo(path, it.stamp.size, it.stamp.mtime_ns) for path, it in rested.items() if it.stamp is not None]
         if present:
-            self.store.queue.add(present, self.now())
-        gone = [s.path for s in settled if s.stamp is None]
+            places = {path.parent: it.place for path, it in rested.items() if it.place is not None}
+            self.store.queue.add(present, self.now(), places)
+        gone = [path for path, it in rested.items() if it.stamp is None]
         for path in self.store.queue.remove(gone) if gone else []:
             self.turns.changed_names.add(path.name)
             log.info("%s: gone", shown(path), extra=fields(path))
+        rested.clear()
 
     def read(self) -> None:
         """Take what the children say, and give them the next photos."""
         self.turns.collect()
-        for job in self.turns.moved_on:
-            self.source.touched(job.photo.path)
+        self.source.look([job.photo.path for job in self.turns.moved_on])
         self.turns.moved_on.clear()
         self.turns.hand_out()
 
@@ -143,8 +147,8 @@ class Rooms:
         if not self.inbox.scanned or self.inbox or self.source.pending() or self.pool.busy or self.linking_on:
             return False
         counts = self.store.queue.counts()
-        if self.inbox.absent and not counts["reading"]:
-            return not self.store.queue.has_ready(self.now())  # the photos of an absent folder wait for its return
+        if self.inbox.faults() and not counts["reading"]:
+            return not self.store.queue.has_ready(self.now())  # photos that are out of reach wait for their return
         return counts["waiting"] + counts["reading"] == 0
 
     def _begin_reading(self, config: Config, engine: str, tally: Tally) -> None:
@@ -162,7 +166,7 @@ class Rooms:
     def _begin_watching(self, config: Config) -> None:
         photos, watching = config.photos, Watching.of(config)
         roots = [folder.path for folder in watching.folders]
-        inbox = Inbox(roots, photos.settle_s, self.store.queue, self.store.folders)
+        inbox = Inbox(roots, photos.settle_s, self.store.queue)
         try:
             source = Source(watching.folders, watching.names, photos.rescan_s, self._wake)
         except OSError as error:
@@ -173,6 +177,7 @@ class Rooms:
             source.stop()
             raise
         self.inbox, self.source = inbox, source
+        self._changes = deque[Change]()  # not taken yet
         source.start()
 
 

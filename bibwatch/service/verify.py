@@ -12,8 +12,9 @@ from bibwatch.service.setup import Watching, engine_name
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
 from bibwatch.values import shown
+from bibwatch.watch.changes import Listing
 from bibwatch.watch.names import WatchedFolder
-from bibwatch.watch.walk import Listing, walk
+from bibwatch.watch.walk import walk
 
 
 def verify(config: Config) -> Iterator[str]:
@@ -44,6 +45,7 @@ def _photos(store: Store, folder: WatchedFolder, watching: Watching) -> Iterator
         walked.add(listing.folder)
         if listing.fault is not None:
             yield f"{shown(listing.folder)}: {listing.fault}"
+        yield from (f"{shown(listing.folder / name)}: {reason}" for name, reason in listing.unseen.items())
         yield from _one_folder(store, listing)
     known = [known for known in store.queue.known_folders(folder.path) if folder.recursive or known == folder.path]
     for gone in (place for place in known if place not in walked):
@@ -55,9 +57,9 @@ def _one_folder(store: Store, listing: Listing) -> Iterator[str]:
     for name, stamp in listing.photos.items():
         if name not in known:
             yield f"{shown(listing.folder / name)}: not in the database"
-        elif known[name] != stamp.version:
+        elif known[name].version != stamp.version:
             yield f"{shown(listing.folder / name)}: has changed since it was queued"
-    if gone := known.keys() - listing.photos.keys():
+    if gone := known.keys() - listing.photos.keys() - listing.unseen.keys():
         yield f"{shown(listing.folder)}: {len(gone)} known photos are out of sight, such as {shown(min(gone))}"
 
 

@@ -2,15 +2,19 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from bibwatch.store.schema import IMPORTED, below, writing
-from bibwatch.values import Job, Photo
+from bibwatch.values import Job, Photo, Sighting
+
+NOT_SEEN: Mapping[Path, bytes] = MappingProxyType({})
 
 _ADD_PHOTO = """
-INSERT INTO photos (dir, name, size, mtime_ns) VALUES (:dir, :name, :size, :mtime_ns)
-ON CONFLICT (dir, name) DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns
+INSERT INTO photos (dir, name, size, mtime_ns, place) VALUES (:dir, :name, :size, :mtime_ns, :place)
+ON CONFLICT (dir, name) DO UPDATE
+SET size = excluded.size, mtime_ns = excluded.mtime_ns, place = coalesce(excluded.place, place)
 RETURNING id
 """
 _ADD_JOB = """
@@ -56,11 +60,14 @@ class Queue:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    def add(self, photos: Iterable[Photo], now: float) -> None:
-        """Queue these versions; a photo already known gets a new version and a fresh turn."""
+    def add(self, photos: Iterable[Photo], now: float, places: Mapping[Path, bytes] = NOT_SEEN) -> None:
+        """Queue these versions; a photo already known gets a new version and a fresh turn.
+
+        `places` says of folders in which place they were when the photos were seen there.
+        """
         with writing(self._db):
             for photo in photos:
-                self._db.execute(_ADD_JOB, {"photo_id": self._id_of(photo), "now": now})
+                self._db.execute(_ADD_JOB, {"photo_id": self._id_of(photo, places), "now": now})
 
     def add_done(self, photo: Photo, content_id: int, now: float) -> None:
         """Know this version as one whose content is read; the caller has begun a transaction."""
@@ -73,7 +80,7 @@ class Queue:
         """Forget photos that are gone; what was read of their content stays. Returns those that were known."""
         sql = "DELETE FROM photos WHERE dir = :dir AND name = :name"
         with writing(self._db):
-            return [path for path in paths if self._db.execute(sql, _place(path)).rowcount]
+            return [path for path in paths if self._db.execute(sql, _key(path)).rowcount]
 
     def keep_only(self, is_watched: Callable[[Path], bool]) -> None:
         """Forget the photos that the config does not cover any more; what was read of their content stays."""
@@ -82,10 +89,21 @@ class Queue:
         with writing(self._db):
             self._db.executemany("DELETE FROM photos WHERE id = ?", [(photo_id,) for photo_id in lost])
 
-    def known_in(self, folder: Path) -> dict[str, tuple[int, int]]:
-        """Name -> (size in bytes, mtime in nanoseconds) of the photos known in one folder."""
-        rows = self._db.execute("SELECT name, size, mtime_ns FROM photos WHERE dir = ?", (os.fsencode(folder),))
-        return {os.fsdecode(row["name"]): (row["size"], row["mtime_ns"]) for row in rows}
+    def known_in(self, folder: Path) -> dict[str, Sighting]:
+        """The photos known in one folder, by name."""
+        rows = self._db.execute("SELECT * FROM photos WHERE dir = ?", (os.fsencode(folder),))
+        return {os.fsdecode(row["name"]): _sighting(row) for row in rows}
+
+    def sighting(self, path: Path) -> Sighting | None:
+        """What is known of a photo, or None where it is not known."""
+        row = self._db.execute("SELECT * FROM photos WHERE dir = :dir AND name = :name", _key(path)).fetchone()
+        return None if row is None else _sighting(row)
+
+    def seen_at(self, folder: Path, names: Iterable[str], place: bytes | None) -> None:
+        """The known photos of these names in this folder are in this place now, or nobody knows where."""
+        sql = "UPDATE photos SET place = :place WHERE dir = :dir AND name = :name"
+        with writing(self._db):
+            self._db.executemany(sql, ({**_key(folder / name), "place": place} for name in names))
 
     def known_folders(self, root: Path) -> list[Path]:
         """The folders at and below `root` that hold known photos."""
@@ -96,7 +114,7 @@ class Queue:
         """Whether the photo waits for its turn and was never read before."""
         sql = """SELECT 1 FROM photos JOIN jobs ON jobs.photo_id = photos.id
                  WHERE dir = :dir AND name = :name AND content_id IS NULL AND state IN ('waiting', 'reading')"""
-        return self._db.execute(sql, _place(path)).fetchone() is not None
+        return self._db.execute(sql, _key(path)).fetchone() is not None
 
     def paths(self) -> list[Path]:
         """Every photo known, whatever came of its turn."""
@@ -184,13 +202,18 @@ class Queue:
                  WHERE state = 'done' ORDER BY changed_at DESC, photo_id DESC LIMIT ?"""
         return [_path(row["dir"]) / os.fsdecode(row["name"]) for row in self._db.execute(sql, (limit,))]
 
-    def _id_of(self, photo: Photo) -> int:
-        row = {**_place(photo.path), "size": photo.size, "mtime_ns": photo.mtime_ns}
+    def _id_of(self, photo: Photo, places: Mapping[Path, bytes] = NOT_SEEN) -> int:
+        row = {"size": photo.size, "mtime_ns": photo.mtime_ns, "place": places.get(photo.path.parent)}
+        row |= _key(photo.path)
         return int(self._db.execute(_ADD_PHOTO, row).fetchone()["id"])
 
 
-def _place(path: Path) -> dict[str, bytes]:
+def _key(path: Path) -> dict[str, bytes]:
     return {"dir": os.fsencode(path.parent), "name": os.fsencode(path.name)}
+
+
+def _sighting(row: sqlite3.Row) -> Sighting:
+    return Sighting((row["size"], row["mtime_ns"]), row["place"])
 
 
 def _path(raw: bytes) -> Path:

@@ -1,8 +1,8 @@
 """A damaged database: kept aside, and a new one begun with what no photo can tell again.
 
-Photos can be read anew. What people said about them, which links are ours, and which disk a folder was on stand nowhere
-else, so as much of that as can still be read is taken over. Photos that have links are queued at once: until they are
-read again, or seen to be gone, their links stay.
+Photos can be read anew. What people said about them, which links are ours, and where photos and link roots were stand
+nowhere else, so as much of that as can still be read is taken over. Photos that have links are queued at once: until
+they are read again, or seen to be gone, their links stay.
 """
 
 import os
@@ -14,8 +14,6 @@ from pathlib import Path
 from bibwatch.errors import CouldNotStart
 from bibwatch.store.schema import open_database, writing
 
-_COMPANIONS = ("-wal", "-shm")  # the files beside a database
-
 # Table -> how its rows are read from the old file, from either end, and written to the new one.
 _TAKEN_OVER = {
     "links": (
@@ -26,9 +24,9 @@ _TAKEN_OVER = {
         "SELECT rowid, path FROM link_folders ORDER BY rowid",
         "INSERT OR IGNORE INTO link_folders VALUES (?)",
     ),
-    "folder_disks": (
-        "SELECT rowid, dir, disk FROM folder_disks ORDER BY rowid",
-        "INSERT OR IGNORE INTO folder_disks VALUES (?, ?)",
+    "link_roots": (
+        "SELECT rowid, path, place, point FROM link_roots ORDER BY rowid",
+        "INSERT OR IGNORE INTO link_roots VALUES (?, ?, ?)",
     ),
     "contents": (
         "SELECT rowid, id, sha256 FROM contents ORDER BY rowid",
@@ -40,6 +38,10 @@ _TAKEN_OVER = {
            SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM contents WHERE id = ?1)""",
     ),
 }
+_PLACES = (
+    "SELECT rowid, place, dir, name FROM photos WHERE place NOT NULL ORDER BY rowid",
+    "UPDATE photos SET place = ? WHERE dir = ? AND name = ?",
+)
 # A size that no file has: whatever lies there now is another version, and is read.
 _LINKED_PHOTO = "INSERT OR IGNORE INTO photos (dir, name, size, mtime_ns) VALUES (?, ?, -1, 0)"
 _THEIR_JOBS = """
@@ -51,7 +53,7 @@ SELECT id, 1, 'waiting', 0, 0, CAST(strftime('%s', 'now') AS REAL) FROM photos
 def set_aside(path: Path, stamp: str) -> tuple[Path, dict[str, int]]:
     """Keep the damaged database as `NAME.damaged-STAMP`, and put a new one in its place once that is whole.
 
-    Returns where it lies now, and how many rows of each table could be taken over. Nothing is ever written over.
+    Returns where it lies now, and how many rows of each kind could be taken over. Nothing is ever written over.
 
     Raises:
         CouldNotStart: the new database cannot be made, or the old one not be kept.
@@ -59,11 +61,13 @@ def set_aside(path: Path, stamp: str) -> tuple[Path, dict[str, int]]:
     aside = path.with_name(f"{path.name}.damaged-{stamp}")
     fresh = path.with_name(f"{path.name}.rebuilt-{stamp}")
     try:
-        if aside.exists() or fresh.exists():
-            raise FileExistsError(f"{aside} is there already")
+        for name in (*_with_companions(aside), *_with_companions(fresh)):
+            if name.exists():
+                raise FileExistsError(f"{name} is there already")
         with closing(open_database(fresh)) as new:
             taken = {table: _take_over(path, new, *statements) for table, statements in _TAKEN_OVER.items()}
             _queue_linked_photos(new)
+            taken["places"] = _take_over(path, new, *_PLACES)
             new.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         _exchange(path, aside, fresh)
     except (OSError, sqlite3.Error) as error:
@@ -74,10 +78,15 @@ def set_aside(path: Path, stamp: str) -> tuple[Path, dict[str, int]]:
 def _exchange(path: Path, aside: Path, fresh: Path) -> None:
     """At every moment a database stands at `path`: a start after a crash in here finds it damaged once more."""
     os.link(path, aside)
-    for suffix in _COMPANIONS:
+    for old, kept in list(zip(_with_companions(path), _with_companions(aside), strict=True))[1:]:
         with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+            old.rename(kept)
     fresh.replace(path)
+
+
+def _with_companions(database: Path) -> list[Path]:
+    """The files that make up a database, the main one first."""
+    return [database.with_name(database.name + suffix) for suffix in ("", "-wal", "-shm")]
 
 
 def _take_over(damaged: Path, new: sqlite3.Connection, select: str, insert: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,10 +99,19 @@ SQUARE_BOXES = ("ALTER TABLE readings ADD COLUMN square_box TEXT",)
 # Which disk a folder was on when it was last whole: a photo missing on another disk is out of sight, not deleted.
 FOLDER_DISKS = ("CREATE TABLE folder_disks (dir BLOB PRIMARY KEY, disk TEXT NOT NULL)",)
 
+# Where each photo was seen last: one that is missing in another place is out of sight, not deleted. And where the link
+# root was, with the folder that its disk was mounted at: links are not made in the bare folder below it.
+PLACES = (
+    "ALTER TABLE photos ADD COLUMN place BLOB",
+    "DROP TABLE folder_disks",
+    "CREATE TABLE link_roots (path BLOB PRIMARY KEY, place BLOB NOT NULL, point BLOB NOT NULL)",
+)
+
 MIGRATIONS = {
     "0001_first_tables": FIRST_TABLES,
     "0002_square_boxes": SQUARE_BOXES,
     "0003_folder_disks": FOLDER_DISKS,
+    "0004_places": PLACES,
 }
 
 IMPORTED = "csv"  # the engine of imported readings; they stand for those of whichever engine is asked for
@@ -123,9 +132,10 @@ def open_database(
         sqlite3.Error, OSError: it cannot be opened.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        _check_whole(path, "integrity_check" if thorough else "quick_check")
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     try:
-        _check_whole(connection, path, "integrity_check" if thorough else "quick_check")
         _bring_up_to_date(connection, on_migration)
     except BaseException:
         connection.close()
@@ -134,9 +144,12 @@ def open_database(
     return connection
 
 
-def _check_whole(connection: sqlite3.Connection, path: Path, check: str) -> None:
+def _check_whole(path: Path, check: str) -> None:
+    # Whoever may write moves what a crash has left in the log into the file when he closes it, damaged or not.
+    reader = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
     try:
-        [[verdict], *_] = connection.execute(f"PRAGMA {check}(1)").fetchall()
+        with closing(reader):
+            [[verdict], *_] = reader.execute(f"PRAGMA {check}(1)").fetchall()
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise

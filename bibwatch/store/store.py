@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bibwatch.errors import CouldNotStart
-from bibwatch.store.folders import FolderDisks
 from bibwatch.store.imports import Imports
 from bibwatch.store.links import LinkRecords
 from bibwatch.store.pulse import Pulse
 from bibwatch.store.queue import Queue
 from bibwatch.store.readings import Readings
+from bibwatch.store.roots import LinkRoots
 from bibwatch.store.schema import is_damage, open_database, open_read_only
 
 
@@ -23,7 +23,7 @@ class Store:
         self.readings = Readings(connection)
         self.imports = Imports(connection)
         self.links = LinkRecords(connection)
-        self.folders = FolderDisks(connection)
+        self.roots = LinkRoots(connection)
         self.pulse = Pulse(connection)
         self._version = self._data_version()
 

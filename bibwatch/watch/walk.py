@@ -1,86 +1,54 @@
-"""One walk through a watched folder: what lies there now."""
+"""What lies in a watched folder now, and where. Links below a watched folder are not followed."""
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-from bibwatch.mounts import disk_of
+from bibwatch.mounts import inner, number_of, place_of
 from bibwatch.values import FileStamp
+from bibwatch.watch.changes import Identity, Listing, Place
 from bibwatch.watch.names import PhotoNames
 
-Identity = tuple[int, int]  # device and inode
 
+def walk(root: Path, names: PhotoNames, *, recursive: bool, top: Path | None = None) -> Iterator[Listing]:
+    """List a watched folder, or the part of it from `top`, and the folders below if asked.
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """The photos that lie in one folder; with a `fault`, some could not be seen, which is no deletion."""
-
-    folder: Path
-    photos: Mapping[str, FileStamp]
-    identity: Identity | None = None
-    disk: str | None = None  # as `bibwatch.mounts` names it
-    fault: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Walked:
-    """A walk through `top` has ended; every folder it saw was listed before this."""
-
-    top: Path
-    folders: frozenset[Path]
-    photos: int
-    whole: bool  # it covered a watched folder, not just a part of one
-
-
-@dataclass(frozen=True, slots=True)
-class Touched:
-    """Something happened to this file."""
-
-    path: Path
-
-
-Change = Touched | Listing | Walked
-
-
-def walk(top: Path, names: PhotoNames, *, recursive: bool) -> Iterator[Listing]:
-    """List `top` and, if asked, the folders below it, each before its sub-folders; links are not followed.
-
-    A folder that is gone when its turn comes is left out.
+    Each comes before its sub-folders. A folder that is gone when its turn comes is left out.
     """
+    top = top or root
     pending = [top]
     while pending:
         folder = pending.pop()
         try:
-            identity, disk = identity_of(folder), disk_of(folder)
+            identity, place = identity_of(folder), place_below(root, folder)
             with os.scandir(folder) as entries:
                 listed = list(entries)
             inside = [entry.name for entry in listed if entry.is_dir(follow_symlinks=False)] if recursive else []
+            photos, unseen = _photos_in(folder, [entry.name for entry in listed if names.is_photo(entry.name)])
+            after = place_below(root, folder)
         except FileNotFoundError:
             continue
         except OSError as error:
-            yield Listing(folder, {}, fault=error.strerror or str(error))
+            yield Listing(top, folder, {}, {}, fault=error.strerror or str(error))
             continue
         pending += [folder / name for name in inside if names.is_watched(name)]
-        photos, fault = _photos_in(folder, [entry.name for entry in listed if names.is_photo(entry.name)])
-        yield Listing(folder, photos, identity, disk, fault)
+        yield Listing(top, folder, photos, unseen, identity, place if place == after else None)
 
 
-def _photos_in(folder: Path, names: Iterable[str]) -> tuple[dict[str, FileStamp], str | None]:
-    """The photos among these names, and what is wrong with one that cannot be looked at."""
-    photos: dict[str, FileStamp] = {}
-    fault = None
+def _photos_in(folder: Path, names: Iterable[str]) -> tuple[dict[str, FileStamp], dict[str, str]]:
+    """The photos among these names, and what is wrong with those that cannot be looked at."""
+    photos, unseen = {}, {}
     for name in names:
         try:
             stamp = stamp_of(folder / name)
         except OSError as error:
-            fault = f"{name}: {error.strerror or error}"
+            unseen[name] = error.strerror or str(error)
         else:
             if stamp is not None:
                 photos[name] = stamp
-    return photos, fault
+    return photos, unseen
 
 
 def identity_of(folder: Path) -> Identity | None:
@@ -102,3 +70,45 @@ def stamp_of(path: Path) -> FileStamp | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return FileStamp.of(status) if stat.S_ISREG(status.st_mode) else None
+
+
+def stamp_below(root: Path, path: Path) -> FileStamp | None:
+    """The stamp of a regular file below a watched folder; a scan would not find one behind a link.
+
+    Raises:
+        OSError: as `stamp_of`.
+    """
+    return stamp_of(path) if _standing(root, path.parent) == path.parent else None
+
+
+def place_below(root: Path, folder: Path) -> Place | None:
+    """The place of a folder at or below a watched one, or where it would lie; None where the watched one is missing.
+
+    In another folder at the watched one's path everything lies in another place.
+
+    Raises:
+        OSError: a disk does not answer.
+    """
+    standing = _standing(root, folder)
+    if standing is None:
+        return None
+    return b"%d " % number_of(root) + inner(place_of(standing), folder.relative_to(standing))
+
+
+def _standing(root: Path, folder: Path) -> Path | None:
+    """The folder itself, or the nearest one above it that is there and not behind a link; None above `root`."""
+    if not _is_folder(root, follow=True):
+        return None
+    standing = root
+    for part in folder.relative_to(root).parts:
+        if not _is_folder(standing / part, follow=False):
+            break
+        standing /= part
+    return standing
+
+
+def _is_folder(path: Path, *, follow: bool) -> bool:
+    try:
+        return stat.S_ISDIR(path.stat(follow_symlinks=follow).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False

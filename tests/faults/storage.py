@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from tests.faults import engine
@@ -48,34 +48,52 @@ def folder_away(folder: Path, rounds: int) -> Count:
 
 
 def card_away(folder: Path, rounds: int) -> Count:
-    """A card is unmounted, another one is mounted in its place, and the first comes back; also over a restart."""
+    """Two cards take turns at one path, each with photos of its own; also over a restart.
+
+    The second one is a disk, or a folder bound from elsewhere on the disk that the path lies on.
+    """
     track = Track(folder)
-    card, second = track.folder / "card", track.folder / "second"
-    with _disk(card, "8m"), _disk(second, "8m"):
-        mount = track.incoming / "card"
-        mount.mkdir()
-        subprocess.run(["mount", "--bind", card, mount], check=True)
-        try:
-            track.start()
-            track.drop(range(40), "card")
-            for turn in range(rounds):
-                track.drop((1000 + turn,))
-                before = _all_links(track)
-                if turn % 2:
-                    assert track.stop() == 0
-                subprocess.run(["umount", "-l", mount], check=True)
-                subprocess.run(["mount", "--bind", second, mount], check=True)
-                if turn % 2:
-                    track.start()
-                track.until(lambda: track.status().get("state") == "degraded", "it shows")
-                time.sleep(3)
-                assert track.links() == before, "links were lost while the card was away"
-                subprocess.run(["umount", "-l", mount], check=True)
-                subprocess.run(["mount", "--bind", card, mount], check=True)
-                track.until(lambda: track.status()["state"] == "ok", "it is well again")
-            return track.finish(rounds)
-        finally:
-            subprocess.run(["umount", "-l", mount], check=False)
+    first, disk, bound = track.folder / "first", track.folder / "disk", track.folder / "bound"
+    bound.mkdir()
+    mount = track.incoming / "card"
+    mount.mkdir()
+    with _disk(first, "8m"), _disk(disk, "8m"), ExitStack() as ends:
+        ends.callback(subprocess.run, ["umount", "-l", mount], check=False)
+        subprocess.run(["mount", "--bind", first, mount], check=True)
+        track.start()
+        track.drop(range(40), "card/DCIM")
+        for turn in range(rounds):
+            second = (disk, bound)[turn % 2]
+            track.drop((1000 + turn,))
+            _swap_cards(track, mount, second, restart=turn % 4 >= 2)
+            others = range(2000 + turn * 10, 2005 + turn * 10)
+            track.drop(others, "card/DCIM")
+            before = _all_links(track)
+            _swap_cards(track, mount, first, restart=turn % 3 == 2)
+            time.sleep(3)
+            assert track.links() == before, "links were lost while the second card was away"
+            _swap_cards(track, mount, second, restart=False)
+            track.delete(others, "card/DCIM")
+            before = _all_links(track)
+            subprocess.run(["umount", "-l", mount], check=True)
+            subprocess.run(["mount", "--bind", first, mount], check=True)
+            track.until(lambda: track.status()["state"] == "ok", "it is well again")
+            assert track.links() == before, "links were lost while the first card was away"
+        return track.finish(rounds)
+
+
+def _swap_cards(track: Track, mount: Path, card: Path, *, restart: bool) -> None:
+    """Put another card in; what the one before held is out of sight, and keeps its links."""
+    before = _all_links(track)
+    if restart:
+        assert track.stop() == 0
+    subprocess.run(["umount", "-l", mount], check=True)
+    subprocess.run(["mount", "--bind", card, mount], check=True)
+    if restart:
+        track.start()
+    track.until(lambda: track.status().get("state") == "degraded", "it shows")
+    time.sleep(3)  # more than a scan and a comparison with the disk
+    assert track.links() == before, "links were lost while the card was away"
 
 
 def _all_links(track: Track) -> set[str]:

@@ -107,6 +107,13 @@ class Track(Race):
             path.write_bytes(engine.picture(number))
             self.numbers[path] = number
 
+    def delete(self, numbers: Iterable[int], folder: str) -> None:
+        """Delete photos that are to be seen."""
+        for number in numbers:
+            path = self.incoming / folder / f"IMG_{number:06}.png"
+            path.unlink()
+            del self.numbers[path]
+
     def correct(self, photo: Path, bib: str) -> None:
         """A person adds a bib to a photo, while no service runs."""
         with closing(Store.open(self.database)) as store:

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from bibwatch.mounts import disk_of, mount_point, mounted, network_of, points_around
+from bibwatch.mounts import inner, mounted, network_of, number_of, place_of, point_of, points_around
+from tests.mounts import Mounts
 
 LOCAL = b"""\
 22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,discard
@@ -94,23 +95,60 @@ def test_the_kernels_own_list_is_understood(tmp_path: Path) -> None:
     assert network_of(Path("/proc/self"), listed) is None
 
 
-def test_what_is_missing_has_the_disk_of_the_nearest_folder_above_it(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
+def test_folders_lie_in_places_of_their_own_and_a_link_in_the_place_of_its_end(tmp_path: Path) -> None:
+    for name in ("a", "b", "a/blank name", os.fsdecode(b"bad\xff\n")):
+        (tmp_path / name).mkdir()
+        assert place_of(tmp_path / name) == inner(place_of(tmp_path), Path(name))
+    (tmp_path / "link").symlink_to("a")
+    assert place_of(tmp_path / "link") == place_of(tmp_path / "a") != place_of(tmp_path / "b")
+    assert place_of(Path("/proc/self/fd")).startswith(place_of(Path("/proc")))
+    assert place_of(Path("/tmp")) == inner(place_of(Path("/")), Path("tmp")) or os.path.ismount("/tmp")
+
+
+def test_what_is_missing_or_no_folder_has_no_place(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").touch()
-    disk = disk_of(tmp_path)
-    for path in ("a", "a/gone", "gone/deeper/still", "a.jpg"):
-        assert disk_of(tmp_path / path) == disk
+    for name in ("gone", "a.jpg"):
+        with pytest.raises(OSError, match=name):
+            place_of(tmp_path / name)
 
 
-def test_a_disk_is_named_with_its_mount_point_and_other_disks_otherwise(tmp_path: Path) -> None:
-    point = mount_point(disk_of(tmp_path))
-    assert os.path.ismount(point)
+def test_the_mount_point_of_a_disk_is_where_it_begins(tmp_path: Path) -> None:
+    point = point_of(tmp_path)
     assert tmp_path.is_relative_to(point)
-    assert Path(point).stat().st_dev == tmp_path.stat().st_dev
-    assert mount_point(disk_of(Path("/proc/self"))) == "/proc"
-    assert disk_of(Path("/proc/no-such-thing")) == disk_of(Path("/proc")) != disk_of(tmp_path)
+    assert os.path.ismount(point)
+    assert point_of(Path("/proc/sys")) == Path("/proc")
+    assert point_of(Path("/")) == Path("/")
 
 
-def test_a_mount_point_may_hold_blanks() -> None:
-    assert mount_point("/media/my first card 1A2B-3C4D") == "/media/my first card"
-    assert mount_point("/ 8f3d") == "/"
+def test_another_disk_or_a_folder_bound_from_elsewhere_lies_in_another_place(tmp_path: Path, mounts: Mounts) -> None:
+    card, other, bound = tmp_path / "card", tmp_path / "other", tmp_path / "bound"
+    for folder in (card, other, bound):
+        folder.mkdir()
+    bare, (bare_point, other_place) = place_of(card), (point_of(card), place_of(other))
+    mounts.disk(card)
+    first = place_of(card)
+    assert point_of(card) == card
+    mounts.show(card, bound)
+    assert place_of(bound) == first  # the same disk, mounted anew
+    mounts.let_go(card)
+    assert (place_of(card), point_of(card)) == (bare, bare_point)
+    mounts.disk(card)
+    assert place_of(card) not in (bare, first)
+    mounts.let_go(card)
+    mounts.show(other, card)
+    assert (place_of(card), point_of(card)) == (other_place, card)
+    mounts.let_go(card)
+    mounts.show(card, card)  # as a service manager does for a folder that it lets a service write to
+    assert (place_of(card), point_of(card)) == (bare, bare_point)
+
+
+def test_a_folder_has_a_number_where_its_file_system_keeps_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert number_of(tmp_path) == tmp_path.stat().st_ino
+    kind = next(line.split(b" - ")[1].split()[0] for line in mounted().splitlines() if b" / / " in line)
+    for unnumbered in (b"vfat", b"exfat", b"cifs", b"nfs4", b"fuse.mergerfs"):
+        with monkeypatch.context() as context:
+            listed = mounted().replace(b" - " + kind + b" ", b" - " + unnumbered + b" ")
+            context.setattr("bibwatch.mounts.mounted", lambda listed=listed: listed)
+            assert number_of(tmp_path) == 0

@@ -195,6 +195,41 @@ def test_while_the_link_roots_disk_is_away_nothing_is_made_or_removed_and_then_i
     assert not race.linking.may_heal
 
 
+def test_a_link_root_bound_from_elsewhere_on_the_same_disk_is_waited_for_too(race: Race, mounts: Mounts) -> None:
+    card, archive = race.folder / "card", race.folder / "archive"
+    (archive / "bibs").mkdir(parents=True)
+    mounts.show(archive, card)
+    race.configure("links: {root: card/bibs}")
+    race.read("a.jpg", "7")
+    race.linking.apply(["a.jpg"])
+    mounts.let_go(card)
+    race.read("b.jpg", "7")
+    for restarted in (False, True):
+        if restarted:
+            race.configure("links: {root: card/bibs}")
+        race.linking.apply(["b.jpg"])
+        assert f"the disk that was mounted at {card} is not there" in (race.linking.held_back() or "")
+        assert list(card.iterdir()) == []
+    mounts.show(archive, card)
+    assert race.linking.held_back() is None
+    race.linking.apply(["b.jpg"])
+    assert sorted(path.name for path in (card / "bibs" / "7").iterdir()) == ["a.jpg", "b.jpg"]
+
+
+def test_a_link_root_that_the_service_manager_binds_onto_itself_is_the_same(race: Race, mounts: Mounts) -> None:
+    race.read("a.jpg", "7")
+    race.linking.apply(["a.jpg"])
+    for bound in (True, False):
+        if bound:
+            mounts.show(race.folder / "bibs", race.folder / "bibs")
+        else:
+            mounts.let_go(race.folder / "bibs")
+        race.configure()
+        assert race.linking.held_back() is None
+        race.read(f"{bound}.jpg", "7")
+        assert len(race.linking.apply([f"{bound}.jpg"]).made) == 1
+
+
 def test_a_link_root_that_is_forgotten_is_made_anew_without_its_disk(race: Race, mounts: Mounts) -> None:
     card = on_card(race, mounts)
     mounts.let_go(card)

@@ -8,7 +8,7 @@ from bibwatch.errors import CouldNotStart, DatabaseMissing
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.readings import Seen
 from bibwatch.store.store import Store
-from bibwatch.values import Box, Correction, Job, Photo, Reading
+from bibwatch.values import Box, Correction, Job, Photo, Reading, Sighting
 
 A, B = Photo(Path("/in/a.jpg"), 100, 5), Photo(Path("/in/cam2/b.jpg"), 200, 6)
 ODD = Photo(Path("/in/bad\udcff\nname.jpg"), 1, 1)
@@ -145,7 +145,10 @@ def test_a_photo_awaits_its_first_reading_until_it_has_been_read_or_has_failed(s
 
 def test_known_photos_are_told_by_folder(store: Store) -> None:
     store.queue.add([A, B, ODD, Photo(Path("/in2/x.jpg"), 1, 1)], now=1.0)
-    assert store.queue.known_in(Path("/in")) == {"a.jpg": (100, 5), ODD.path.name: (1, 1)}
+    assert store.queue.known_in(Path("/in")) == {
+        "a.jpg": Sighting((100, 5), None),
+        ODD.path.name: Sighting((1, 1), None),
+    }
     assert sorted(store.queue.known_folders(Path("/in"))) == [Path("/in"), Path("/in/cam2")]
 
 

@@ -25,6 +25,8 @@ LINKS = {
         (Path("/bibs/8/0.jpg"), "copy", None, FileStamp(1, 2, 3, 4, 5), (3, 4)),
     )
 }
+PLACE = b"1A2B-3C4D /in"
+TAKEN = {"links": 3, "link_folders": 1, "link_roots": 1, "contents": 300, "corrections": 2, "places": 1}
 SAID = (Correction("set", ("7", "0042")), Correction("remove", ("7",)))
 
 
@@ -40,7 +42,8 @@ def database(tmp_path: Path) -> Path:
             store.readings.correct(Path("/in/5.jpg"), correction, now=3.0 + number)
         store.links.remember_folder(Path("/bibs/7"))
         store.links.remember(LINKS.values())
-        store.folders.remember(Path("/in"), "/ disk1")
+        store.queue.seen_at(Path("/in"), ["0.jpg", "1.jpg"], PLACE)
+        store.roots.remember(Path("/bibs"), PLACE, Path("/"))
     return path
 
 
@@ -76,11 +79,14 @@ def test_links_and_corrections_are_taken_over_where_the_readings_are_lost(databa
     aside, taken = set_aside(database, STAMP)
     assert aside == database.with_name(f"bibwatch.db.damaged-{STAMP}")
     assert aside.read_bytes() == damaged
-    assert taken == {"links": 3, "link_folders": 1, "folder_disks": 1, "contents": 300, "corrections": 2}
+    assert taken == TAKEN
     with closing(Store.open(database)) as store:
         assert store.links.owned() == LINKS
         assert store.links.owns_folder(Path("/bibs/7"))
-        assert store.folders.all() == {Path("/in"): "/ disk1"}
+        assert store.roots.get(Path("/bibs")) == (PLACE, Path("/"))
+        sighting = store.queue.sighting(Path("/in/0.jpg"))
+        assert sighting is not None
+        assert sighting.place == PLACE
         assert not store.readings.has_read(b"5", "engine:1")
         assert corrections_of(store, b"5") == SAID
         assert store.contradictions() == []
@@ -89,7 +95,7 @@ def test_links_and_corrections_are_taken_over_where_the_readings_are_lost(databa
 def test_a_table_that_cannot_be_read_costs_no_other(database: Path) -> None:
     damage(database, "links")
     _, taken = set_aside(database, STAMP)
-    assert taken == {"links": 0, "link_folders": 1, "folder_disks": 1, "contents": 300, "corrections": 2}
+    assert taken == TAKEN | {"links": 0, "places": 0}
 
 
 def test_photos_that_have_links_are_queued_at_once_and_whatever_lies_there_is_another_version(database: Path) -> None:
@@ -98,8 +104,9 @@ def test_photos_that_have_links_are_queued_at_once_and_whatever_lies_there_is_an
     with closing(Store.open(database)) as store:
         assert store.queue.counts()["waiting"] == 1
         assert store.queue.awaits_first_reading(Path("/in/0.jpg"))
-        [(size, _)] = store.queue.known_in(Path("/in")).values()
-        assert size < 0
+        [sighting] = store.queue.known_in(Path("/in")).values()
+        assert sighting.version[0] < 0
+        assert sighting.place is None  # and out of sight until it is seen
         assert store.queue.waiting_since() == pytest.approx(time.time(), abs=100)
 
 

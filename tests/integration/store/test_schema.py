@@ -1,6 +1,7 @@
 """The database file itself: transactions that fail, files that are damaged, other writers."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -119,7 +120,22 @@ def test_a_damaged_database_is_refused_and_not_touched(database: Path, page: int
     with pytest.raises(DatabaseDamaged, match=r"bibwatch\.db: the database is damaged.*(\n.*)*run --rebuild"):
         Store.open(database)
     assert database.read_bytes() == before
-    assert [path.name for path in database.parent.iterdir()] == ["bibwatch.db"]
+
+
+def test_what_a_crash_left_in_the_log_is_not_moved_into_a_damaged_database(database: Path, tmp_path: Path) -> None:
+    crashed = tmp_path / "crashed" / "bibwatch.db"
+    crashed.parent.mkdir()
+    with closing(Store.open(database)) as store:
+        store.queue.add(photos(50, "/late"), now=3.0)
+        for suffix in ("", "-wal", "-shm"):
+            shutil.copy(database.with_name(f"bibwatch.db{suffix}"), crashed.with_name(f"bibwatch.db{suffix}"))
+    overwrite(crashed, 20)
+    log = crashed.with_name("bibwatch.db-wal")
+    before = crashed.read_bytes(), log.read_bytes()
+    assert before[1]
+    with pytest.raises(DatabaseDamaged):
+        Store.open(crashed)
+    assert (crashed.read_bytes(), log.read_bytes()) == before
 
 
 @pytest.mark.parametrize(

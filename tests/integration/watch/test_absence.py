@@ -28,8 +28,8 @@ class Watchers:
         """As after a restart: the next watcher knows what the database holds, and nothing else."""
         before.source.stop()
         watcher = Watcher(before.root)
-        watcher.photos, watcher.disks = before.photos, before.disks
-        watcher.inbox = Inbox([watcher.root], SETTLE_S, watcher, watcher.disks)
+        watcher.photos = before.photos
+        watcher.inbox = Inbox([watcher.root], SETTLE_S, watcher)
         watcher.quiet()
         self._begun.append(watcher)
         return watcher
@@ -49,7 +49,7 @@ def watchers() -> Iterator[Watchers]:
 @pytest.fixture(autouse=True)
 def _many_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between scans, which come once an hour here, the service looks every five seconds at which folder it watches."""
-    monkeypatch.setattr("bibwatch.watch.source.BLIND_S", 0.05)
+    monkeypatch.setattr("bibwatch.watch.scanner.BLIND_S", 0.05)
 
 
 @pytest.fixture
@@ -140,8 +140,6 @@ def test_a_folder_that_is_told_to_be_forgotten_begins_anew(root: Path, watchers:
     watcher = watchers.watch_again(watcher)
     assert root in watcher.inbox.absent
     watcher.photos.clear()  # what `bibwatch forget` does to the database
-    watcher.disks.of.clear()
-    watcher.inbox.reload_disks()
     watcher.source.rescan()
     watcher.until(lambda: not watcher.inbox.absent)
     write(root, "c.jpg")
@@ -255,3 +253,75 @@ def test_a_disk_that_comes_is_noticed_long_before_the_next_scan(
     until_seen(watcher, "a.jpg", "cam1/b.jpg", "card/c.jpg")
     write(disk, "d.jpg")  # its events come too, by whichever path
     until_seen(watcher, "a.jpg", "cam1/b.jpg", "card/c.jpg", "card/d.jpg")
+
+
+def test_cards_that_take_turns_at_one_path_keep_their_photos_apart(
+    root: Path, tmp_path: Path, mounts: Mounts, watchers: Watchers
+) -> None:
+    first, second = mounts.disk(tmp_path / "first"), mounts.disk(tmp_path / "second")
+    write(first, "c.jpg", "DCIM/d.jpg")
+    write(second, "DCIM/e.jpg", "f.jpg")
+    card = root / "card"
+    mounts.show(first, card)
+    watcher = watchers.watch(root)
+    here = ["a.jpg", "cam1/b.jpg"]
+    ones, twos = ["card/DCIM/d.jpg", "card/c.jpg"], ["card/DCIM/e.jpg", "card/f.jpg"]
+    for turn in range(3):
+        mounts.let_go(card)
+        mounts.show(second if turn % 2 == 0 else first, card)
+        until_seen(watcher, *here, *ones, *twos)
+        inbox = watcher.inbox
+        watcher.until(lambda inbox=inbox: "links of 2 photos" in inbox.absent.get(card, ""))
+        watcher = watchers.watch_again(watcher)
+        watcher.quiet()
+        until_seen(watcher, *here, *ones, *twos)
+    (card / "f.jpg").unlink()  # the second one is there now
+    until_seen(watcher, *here, *ones, "card/DCIM/e.jpg")
+    mounts.let_go(card)
+    mounts.show(first, card)
+    watcher.until(lambda: "links of 1 photos" in watcher.inbox.absent.get(card / "DCIM", ""))
+    (card / "c.jpg").unlink()
+    until_seen(watcher, *here, "card/DCIM/d.jpg", "card/DCIM/e.jpg")
+
+
+def test_a_folder_bound_from_elsewhere_on_the_same_disk_keeps_its_photos_when_it_goes(
+    root: Path, tmp_path: Path, mounts: Mounts, watchers: Watchers
+) -> None:
+    archive, card = write(tmp_path / "archive", "c.jpg"), root / "card"
+    mounts.show(archive, card)
+    watcher = watchers.watch(root)
+    known = watcher.names()
+    mounts.let_go(card)
+    watcher.until(lambda: card in watcher.inbox.absent)
+    watcher = watchers.watch_again(watcher)
+    assert watcher.names() == known
+    mounts.show(archive, card)
+    watcher.until(lambda: not watcher.inbox.absent)
+    (card / "c.jpg").unlink()
+    until_seen(watcher, "a.jpg", "cam1/b.jpg")
+
+
+def test_a_folder_deleted_and_made_again_at_once_keeps_its_photos(root: Path, watchers: Watchers) -> None:
+    watcher = watchers.watch(root)
+    before = root.stat().st_ino
+    shutil.rmtree(root)
+    root.mkdir()
+    watcher.until(lambda: root in watcher.inbox.absent)
+    watcher.quiet()
+    assert watcher.names() == ["a.jpg", "cam1/b.jpg"], f"inode {before}, then {root.stat().st_ino}"
+
+
+def test_photos_moved_away_together_are_gone_also_where_a_scan_is_faster_than_the_events(
+    root: Path, tmp_path: Path, watchers: Watchers
+) -> None:
+    watcher = watchers.watch(root)
+    (tmp_path / "archive").mkdir()
+    reader = watcher.source._watches._observer._inotify_fd
+    with reader._lock:  # no event is handled meanwhile
+        for entry in ("a.jpg", "cam1"):
+            (root / entry).rename(tmp_path / "archive" / entry)
+        watcher.source.rescan()
+        watcher.until(lambda: root in watcher.inbox.absent)
+    until_seen(watcher)
+    watcher.source.rescan()
+    watcher.until(lambda: not watcher.inbox.absent)

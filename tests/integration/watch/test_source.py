@@ -4,14 +4,17 @@ import errno
 import os
 import shutil
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from bibwatch.values import FileStamp
+from bibwatch.values import FileStamp, Sighting
 from bibwatch.watch import walk
+from bibwatch.watch.changes import Change
 from bibwatch.watch.inbox import Inbox
 from bibwatch.watch.names import PhotoNames, WatchedFolder
 from bibwatch.watch.source import Source
@@ -21,45 +24,49 @@ SETTLE_S = 0.2
 NAMES = PhotoNames(frozenset({".jpg"}))
 
 
-class Disks:
-    """Which disk each folder was on."""
-
-    def __init__(self) -> None:
-        self.of: dict[Path, str] = {}
-
-    def all(self) -> dict[Path, str]:
-        return dict(self.of)
-
-    def remember(self, folder: Path, disk: str) -> None:
-        self.of[folder] = disk
-
-
 class Watcher:
     """Source and inbox over one folder; what has settled is known from then on."""
 
-    def __init__(self, root: Path, rescan_s: float = 3600.0, poll_s: float | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        rescan_s: float = 3600.0,
+        poll_s: float | None = None,
+        others: Sequence[WatchedFolder] = (),
+    ) -> None:
         self.root = root
-        self.photos: dict[Path, tuple[int, int]] = {}
+        self.photos: dict[Path, Sighting] = {}
         self.settled: list[tuple[Path, FileStamp | None]] = []
-        self.disks = Disks()
-        self.inbox = Inbox([root], SETTLE_S, self, self.disks)
-        self.source = Source([WatchedFolder(root, True, poll_s)], NAMES, rescan_s, lambda: None)
+        folders = [WatchedFolder(root, True, poll_s), *others]
+        self.inbox = Inbox([folder.path for folder in folders], SETTLE_S, self)
+        self.changes: deque[Change] = deque()
+        self.source = Source(folders, NAMES, rescan_s, lambda: None)
         self.source.start()
 
-    def known_in(self, folder: Path) -> dict[str, tuple[int, int]]:
-        return {path.name: version for path, version in self.photos.items() if path.parent == folder}
+    def known_in(self, folder: Path) -> dict[str, Sighting]:
+        return {path.name: sighting for path, sighting in self.photos.items() if path.parent == folder}
+
+    def sighting(self, path: Path) -> Sighting | None:
+        return self.photos.get(path)
+
+    def seen_at(self, folder: Path, names: Iterable[str], place: bytes | None) -> None:
+        for name in names:
+            self.photos[folder / name] = self.photos[folder / name]._replace(place=place)
 
     def known_folders(self, root: Path) -> list[Path]:
         return list({path.parent for path in self.photos if path.is_relative_to(root)})
 
     def step(self) -> None:
-        self.inbox.take(self.source.changes(), time.monotonic())
-        for settled in self.inbox.settled(time.monotonic()):
-            self.settled.append((settled.path, settled.stamp))
-            if settled.stamp is None:
-                self.photos.pop(settled.path, None)
+        self.changes.extend(self.source.changes())
+        self.inbox.take(self.changes, time.monotonic())
+        self.source.look(self.inbox.to_look_at(time.monotonic()))
+        for path, rested in self.inbox.rested.items():
+            self.settled.append((path, rested.stamp))
+            if rested.stamp is None:
+                self.photos.pop(path, None)
             else:
-                self.photos[settled.path] = settled.stamp.version
+                self.photos[path] = Sighting(rested.stamp.version, rested.place)
+        self.inbox.rested.clear()
         time.sleep(0.01)
 
     def until(self, is_true: Callable[[], bool]) -> None:
@@ -237,14 +244,13 @@ def test_a_file_that_cannot_be_looked_at_is_not_gone(watcher: Watcher, monkeypat
         raise OSError(errno.ESTALE, "Stale file handle")
 
     with monkeypatch.context() as dead_share:
-        dead_share.setattr("bibwatch.watch.inbox.stamp_of", stale)
         dead_share.setattr("bibwatch.watch.walk.stamp_of", stale)
         watcher.source.touched(watcher.root / "a.jpg")
         watcher.source.rescan()
         deadline = time.monotonic() + 4 * SETTLE_S
         while time.monotonic() < deadline:
             watcher.step()
-        assert watcher.root in watcher.inbox.unreadable
+        assert "a.jpg: Stale file handle" in watcher.inbox.faults()[watcher.root]
     watcher.source.rescan()
     watcher.quiet()
     assert watcher.names() == ["a.jpg"]
@@ -265,7 +271,78 @@ def test_one_photo_that_cannot_be_looked_at_hides_no_other(root: Path, monkeypat
     watcher.quiet()
     watcher.source.stop()
     assert watcher.names() == ["a.jpg", "c.jpg"]
-    assert "b.jpg" in watcher.inbox.unreadable[root]
+    assert "b.jpg" in watcher.inbox.faults()[root]
+
+
+def test_a_photo_that_cannot_be_looked_at_keeps_no_other_from_being_gone(
+    watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.jpg", "b.jpg", "cam1/c.jpg", "cam1/d.jpg"):
+        (watcher.root / name).parent.mkdir(exist_ok=True)
+        (watcher.root / name).write_text(name)
+    watcher.quiet()
+    real = walk.stamp_of
+
+    def dying_card(path: Path) -> FileStamp | None:
+        if path.name == "b.jpg":
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path)
+
+    monkeypatch.setattr("bibwatch.watch.walk.stamp_of", dying_card)
+    (watcher.root / "a.jpg").unlink()
+    (watcher.root / "cam1" / "c.jpg").unlink()
+    watcher.source.rescan()
+    watcher.until(lambda: watcher.names() == ["b.jpg", "cam1/d.jpg"])
+    watcher.quiet()
+    assert watcher.inbox.faults() == {watcher.root: "b.jpg: Input/output error"}
+
+
+class DeadShare:
+    """A folder whose disk does not answer, until it is let go."""
+
+    def __init__(self, folder: Path) -> None:
+        self.asked = threading.Event()
+        self._folder = folder
+        self._answers = threading.Event()
+
+    def scandir(self, folder: Path) -> object:
+        if folder == self._folder:
+            self.asked.set()
+            assert self._answers.wait(HANG_S)
+        return self._scandir(folder)
+
+    _scandir = staticmethod(os.scandir)
+
+    def answer(self) -> None:
+        self._answers.set()
+
+
+def test_a_share_that_does_not_answer_is_named_and_keeps_no_other_folder_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share, incoming = tmp_path / "share", tmp_path / "incoming"
+    for folder in (share, incoming):
+        folder.mkdir()
+    dead = DeadShare(share)
+    monkeypatch.setattr("bibwatch.watch.walk.os.scandir", dead.scandir)
+    monkeypatch.setattr("bibwatch.watch.source.SILENT_S", 0.3)
+    (incoming / "a.jpg").write_text("a")
+    watcher = Watcher(incoming, rescan_s=0.2, others=[WatchedFolder(share, True, 0.1)])
+    try:
+        watcher.until(lambda: watcher.names() == ["a.jpg"] and dead.asked.is_set())
+        (incoming / "b.jpg").write_text("b")
+        (incoming / "a.jpg").unlink()
+        watcher.until(lambda: watcher.names() == ["b.jpg"])
+        watcher.until(lambda: "has not answered for" in watcher.source.faults().get(share, ""))
+        assert set(watcher.source.faults()) == {share}
+        assert not watcher.inbox.scanned
+        dead.answer()
+        watcher.until(lambda: watcher.inbox.scanned and not watcher.source.faults())
+        (share / "c.jpg").write_text("c")
+        watcher.until(lambda: share / "c.jpg" in watcher.photos)
+    finally:
+        dead.answer()
+        watcher.source.stop()
 
 
 def test_a_sub_folder_that_became_a_link_elsewhere_is_out_of_sight(watcher: Watcher, tmp_path: Path) -> None:
@@ -296,7 +373,7 @@ def test_an_unmounted_card_is_not_a_deletion_even_for_a_photo_in_work(tmp_path: 
         watcher.quiet()
     finally:
         subprocess.run(["umount", "-l", str(card)], check=True)
-    watcher.source.touched(card / "a.jpg")  # as a reader does that finds its photo gone
+    watcher.source.look([card / "a.jpg"])  # as for a reader that finds its photo gone
     deadline = time.monotonic() + 4 * SETTLE_S
     while time.monotonic() < deadline:
         watcher.step()

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from watchdog.observers.inotify_c import inotify_rm_watch
 
+from bibwatch.watch.changes import Identity, Listing
 from bibwatch.watch.names import PhotoNames
-from bibwatch.watch.walk import Identity, Listing, identity_of, walk
+from bibwatch.watch.walk import identity_of, walk
 from bibwatch.watch.watches import Watches
 from tests.integration.watch.test_source import HANG_S, Watcher
 
@@ -18,7 +19,7 @@ from tests.integration.watch.test_source import HANG_S, Watcher
 @pytest.fixture
 def watcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watcher]:
     """Over a folder with two sub-folders, which is scanned only when there is a reason for it."""
-    monkeypatch.setattr("bibwatch.watch.source.BLIND_S", 0.05)
+    monkeypatch.setattr("bibwatch.watch.scanner.BLIND_S", 0.05)
     (tmp_path / "incoming" / "cam1").mkdir(parents=True)
     (tmp_path / "incoming" / "cam2").mkdir()
     watcher = Watcher(tmp_path / "incoming")
@@ -34,9 +35,9 @@ class Gate:
         self.scans = 0
         self._passes = threading.Semaphore(0)
 
-    def walk(self, top: Path, names: PhotoNames, *, recursive: bool) -> Iterator[Listing]:
+    def walk(self, root: Path, names: PhotoNames, *, recursive: bool, top: Path) -> Iterator[Listing]:
         self.scans += 1
-        yield from walk(top, names, recursive=recursive)
+        yield from walk(root, names, recursive=recursive, top=top)
         assert self._passes.acquire(timeout=HANG_S)
 
     def let_pass(self) -> None:
@@ -46,10 +47,15 @@ class Gate:
 @pytest.fixture
 def gate(watcher: Watcher, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     gate = Gate()
-    monkeypatch.setattr("bibwatch.watch.source.walk", gate.walk)
+    monkeypatch.setattr("bibwatch.watch.scanner.walk", gate.walk)
     yield gate
     for _ in range(100):
         gate.let_pass()
+
+
+def unwatched(watcher: Watcher) -> set[Identity]:
+    """The folders that the last audit found without a watch."""
+    return watcher.source._scanners[watcher.root]._unwatched
 
 
 def take_watch_away(watcher: Watcher, folder: Path) -> None:
@@ -93,7 +99,7 @@ def test_a_sub_folder_without_a_watch_gets_one_again(watcher: Watcher) -> None:
     watcher.quiet()
     assert watcher.names() == []
     watcher.source.rescan()
-    watcher.until(lambda: watcher.source.watched_folders() == 3 and watcher.source._unwatched == {})
+    watcher.until(lambda: watcher.source.watched_folders() == 3 and not unwatched(watcher))
     watcher.quiet()
     assert watcher.names() == ["cam1/a.jpg"]
     assert watcher.source.faults() == {}
@@ -107,8 +113,8 @@ def test_folders_made_while_watchdog_is_slow_are_watched_in_the_end(watcher: Wat
     with reader._lock:  # no event is handled meanwhile
         (watcher.root / "cam3" / "day1" / "card2").mkdir(parents=True)
         watcher.source.rescan()
-        watcher.until(lambda: watcher.root in watcher.source._unwatched)
-    watcher.until(lambda: watcher.source.watched_folders() == 6 and watcher.source._unwatched == {})
+        watcher.until(lambda: unwatched(watcher))
+    watcher.until(lambda: watcher.source.watched_folders() == 6 and not unwatched(watcher))
     (watcher.root / "cam3" / "day1" / "card2" / "a.jpg").write_text("a")
     watcher.until(lambda: watcher.names() == ["cam3/day1/card2/a.jpg"])
     assert watcher.source.faults() == {}

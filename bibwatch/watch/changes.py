@@ -1,0 +1,103 @@
+"""What the threads of the watched folders tell the main loop."""
+
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bibwatch.values import FileStamp
+
+BACKLOG = 4  # listings that wait for the main loop before a scan pauses: each may hold thousands of photos
+AT_ONCE = 256  # changes handed over in one call
+
+Identity = tuple[int, int]  # a folder's device and inode
+Place = bytes  # as `bibwatch.mounts` names places
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """An event told of this file; its stamp is None where it is gone."""
+
+    path: Path
+    stamp: FileStamp | None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The answer to a look at one file: its stamp, None where it is gone, or why that cannot be told.
+
+    `place` is where its folder lies, or would lie if it were there; None while the watched folder is missing.
+    """
+
+    path: Path
+    stamp: FileStamp | None
+    place: Place | None
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The photos that lie in one folder; with a `fault`, some could not be seen, which is no deletion."""
+
+    top: Path  # where the walk began
+    folder: Path
+    photos: Mapping[str, FileStamp]
+    unseen: Mapping[str, str]  # name -> why nothing can be told about that one
+    identity: Identity | None = None
+    place: Place | None = None  # None where it changed while the folder was listed
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """A walk through `top` has ended; every folder it saw was listed before this."""
+
+    top: Path
+    folders: Mapping[Path, Place | None]
+    whole: bool  # it covered a watched folder, not just a part of one
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """A watched folder itself was deleted, or gave way to another one; nobody deleted its photos one by one."""
+
+    root: Path
+
+
+Change = Touched | Looked | Listing | Walked | Replaced
+
+
+class Changes:
+    """The way to the main loop, which never waits here."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._queue: queue.SimpleQueue[Change] = queue.SimpleQueue()
+        self._room = threading.Semaphore(BACKLOG)
+
+    def put(self, change: Change) -> None:
+        """Hand a change over; a listing waits here while the main loop is behind."""
+        if isinstance(change, Listing):
+            self._room.acquire()
+        self._queue.put(change)
+        self._wake()
+
+    def take(self) -> list[Change]:
+        """What came since the last call."""
+        found: list[Change] = []
+        with suppress(queue.Empty):
+            while len(found) < AT_ONCE:
+                found.append(self._queue.get_nowait())
+                if isinstance(found[-1], Listing):
+                    self._room.release()
+        return found
+
+    def pending(self) -> bool:
+        """Whether changes wait to be taken."""
+        return not self._queue.empty()
+
+    def close(self) -> None:
+        """Let no scan wait here any longer."""
+        self._room.release(1_000_000)

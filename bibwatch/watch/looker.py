@@ -1,0 +1,89 @@
+"""Looks at single files of one watched folder."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+
+from bibwatch.watch.changes import Change, Looked, Place, Replaced, Touched
+from bibwatch.watch.patience import Patience
+from bibwatch.watch.walk import place_below, stamp_below
+
+Paths = Sequence[Path]
+
+
+class Looker:
+    """A thread of its own, so that a disk that does not answer keeps nobody else waiting.
+
+    What is asked for is answered in that order.
+    """
+
+    def __init__(self, root: Path, tell: Callable[[Change], None]) -> None:
+        self._root = root
+        self._tell = tell
+        self._asked: queue.SimpleQueue[Path | Paths | Replaced | None] = queue.SimpleQueue()
+        self._patience = Patience()
+        self.thread = threading.Thread(target=self._work, name=f"look {root}", daemon=True)
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds that the disk has been asked without an answer."""
+        return self._patience.waited_s
+
+    def touched(self, path: Path) -> None:
+        """An event told of this file."""
+        self._asked.put(path)
+
+    def replaced(self) -> None:
+        """An event told that the watched folder itself went."""
+        self._asked.put(Replaced(self._root))
+
+    def look(self, paths: Paths) -> None:
+        """Say what becomes of these files."""
+        self._asked.put(paths)
+
+    def stop(self) -> None:
+        """Look at nothing more, once what was asked for is answered."""
+        self._asked.put(None)
+
+    def _work(self) -> None:
+        while (asked := self._asked.get()) is not None:
+            match asked:
+                case Replaced():
+                    self._tell(asked)
+                case Path():
+                    self._tell_of_event(asked)
+                case _:
+                    for folder, paths in groupby(sorted(asked), key=lambda path: path.parent):
+                        for looked in self._look_into(folder, paths):
+                            self._tell(looked)
+
+    def _tell_of_event(self, path: Path) -> None:
+        with self._patience.waiting():
+            looked = self._look_at(path)
+        self._tell(looked if looked.fault else Touched(path, looked.stamp))
+
+    def _look_into(self, folder: Path, paths: Iterable[Path]) -> list[Looked]:
+        """A file that is missing is missing at a place only if that was the same before and after."""
+        with self._patience.waiting():
+            before = self._place_of(folder)
+            looks = [self._look_at(path) for path in paths]
+            after = self._place_of(folder)
+        place = before if before == after else None
+        return [replace(looked, place=place) for looked in looks]
+
+    def _place_of(self, folder: Path) -> Place | None:
+        try:
+            return place_below(self._root, folder)
+        except OSError:
+            return None
+
+    def _look_at(self, path: Path) -> Looked:
+        try:
+            return Looked(path, stamp_below(self._root, path), None)
+        except OSError as error:
+            return Looked(path, None, None, error.strerror or str(error))
