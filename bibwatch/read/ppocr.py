@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import version
@@ -44,6 +45,8 @@ class PpocrEngine:
     batch = 1
 
     def __init__(self) -> None:
+        # ONNX Runtime sends statistics to its maker otherwise, and keeps files of its own below $HOME for that.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import cv2  # the service process never imports the model libraries
         from rapidocr import RapidOCR
         from rapidocr.ch_ppocr_det import TextDetector

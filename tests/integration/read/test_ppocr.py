@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 
@@ -44,3 +47,11 @@ def test_the_notebooks_own_photo_is_read(engine: PpocrEngine, shared: Path) -> N
     photo = shared / "photos" / "jipwulffele" / "54439049544_983bf7e3e7_o.jpg"
     texts = {reading.text for reading in next(engine.read([decode(photo.read_bytes(), last_look=False)]))}
     assert texts >= {"2163", "2642", "2656"}
+
+
+def test_the_engine_tells_nobody_of_its_work_and_writes_nothing_at_home(tmp_path: Path) -> None:
+    told = {"CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"}  # what would silence it, or send it elsewhere
+    environment = {name: value for name, value in os.environ.items() if name not in told} | {"HOME": str(tmp_path)}
+    program = "from bibwatch.read.ppocr import PpocrEngine; PpocrEngine()"
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment)
+    assert list(tmp_path.iterdir()) == []
