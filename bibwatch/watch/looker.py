@@ -26,6 +26,7 @@ class Looker:
         self._root = root
         self._tell = tell
         self._asked: queue.SimpleQueue[Path | Paths | Replaced | None] = queue.SimpleQueue()
+        self._touched: set[Path] = set()  # events tell of a new file several times at once: one look does
         self._patience = Patience()
         self.thread = threading.Thread(target=self._work, name=f"look {root}", daemon=True)
 
@@ -36,7 +37,9 @@ class Looker:
 
     def touched(self, path: Path) -> None:
         """An event told of this file."""
-        self._asked.put(path)
+        if path not in self._touched:
+            self._touched.add(path)
+            self._asked.put(path)
 
     def replaced(self) -> None:
         """An event told that the watched folder itself went."""
@@ -63,6 +66,7 @@ class Looker:
                             self._tell(looked)
 
     def _tell_of_event(self, path: Path) -> None:
+        self._touched.discard(path)  # before the look, so that what happens after it is told again
         with self._patience.waiting():
             looked = self._look_at(path)
         self._tell(looked if looked.fault else Touched(path, looked.stamp))

@@ -108,6 +108,23 @@ def test_a_sub_folder_without_a_watch_gets_one_again(watcher: Watcher) -> None:
     watcher.until(lambda: watcher.names() == ["cam1/b.jpg"])
 
 
+def test_a_disk_that_the_kernel_lists_under_another_number_is_audited_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Watches._held
+    # As with Btrfs, whose files have numbers that the kernel does not list.
+    monkeypatch.setattr(Watches, "_held", lambda self: {(device + 7, inode) for device, inode in held(self)})
+    monkeypatch.setattr("bibwatch.watch.scanner.BLIND_S", 0.05)
+    (tmp_path / "incoming" / "cam1").mkdir(parents=True)
+    watcher = Watcher(tmp_path / "incoming")
+    watcher.quiet()
+    take_watch_away(watcher, watcher.root / "cam1")
+    watcher.until(lambda: watcher.source.watched_folders() == 1)
+    watcher.source.rescan()
+    watcher.until(lambda: watcher.source.watched_folders() == 2 and not unwatched(watcher))
+    watcher.source.stop()
+
+
 def test_folders_made_while_watchdog_is_slow_are_watched_in_the_end(watcher: Watcher) -> None:
     reader = watcher.source._watches._observer._inotify_fd
     with reader._lock:  # no event is handled meanwhile
