@@ -71,6 +71,6 @@ def forget(config_path: Path, folder: Path) -> None:
     config = load_config(config_path, need_folders=False, need_engine=False)
     number = let_go(config, folder)
     click.echo(
-        f"{count_of(number, 'photo')} forgotten in {shown(folder)}; a running service takes their links away at once, "
-        "else `bibwatch link` does"
+        f"{count_of(number, 'photo')} forgotten in {shown(folder)}; the links follow at once where the service "
+        "runs, else with `bibwatch link`"
     )

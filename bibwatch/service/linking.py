@@ -101,6 +101,8 @@ class Linking:
     def _note_place(self) -> None:
         """Once there is a link root, remember where it is."""
         root = self._layout.root
+        if self.held_back() is not None:  # its disk went this moment
+            return
         with suppress(OSError):  # the next time will do
             if root.is_dir() and (self._was is None or self._was[0] != place_of(root)):
                 self._was = (place_of(root), point_of(root))

@@ -9,7 +9,7 @@ from bibwatch.config import Config
 from bibwatch.errors import BibwatchError
 from bibwatch.store.store import Store
 from bibwatch.values import shown
-from bibwatch.watch.walk import stamp_below
+from bibwatch.watch.walk import is_reached, stamp_of
 
 
 def forget(config: Config, folder: Path) -> int:
@@ -42,8 +42,8 @@ def retry(config: Config) -> int:
 
 def _as_watched(folder: Path, ours: Sequence[Path]) -> Path:
     """The folder by the path that it was watched by: since then a link may have taken its place."""
-    written = folder.absolute()
-    for path in (written.parent.resolve() / written.name, written, written.resolve()):
+    written = folder.resolve() if folder.name == ".." else folder.absolute()
+    for path in (written.parent.resolve() / written.name, written.resolve()):
         if any(path.is_relative_to(own) or own.is_relative_to(path) for own in ours):
             return path
     raise BibwatchError(f"{shown(folder)}: nothing is watched there, and it is not the link root")
@@ -52,7 +52,9 @@ def _as_watched(folder: Path, ours: Sequence[Path]) -> Path:
 def _is_gone(path: Path, watched: Sequence[Path]) -> bool:
     """Whether the disk says so; one that does not answer says nothing."""
     try:
-        return all(stamp_below(root, path) is None for root in watched if path.is_relative_to(root))
+        folder = path.parent
+        reached = any(is_reached(root, folder) for root in watched if folder.is_relative_to(root))
+        return not reached or stamp_of(path) is None
     except OSError:
         return False
 

@@ -148,7 +148,7 @@ class Rooms:
             return False
         counts = self.store.queue.counts()
         if self.inbox.faults() and not counts["reading"]:
-            return not self.store.queue.has_ready(self.now())  # photos that are out of reach wait for their return
+            return not self.store.queue.has_work(self.now())  # photos that are out of reach wait for their return
         return counts["waiting"] + counts["reading"] == 0
 
     def _begin_reading(self, config: Config, engine: str, tally: Tally) -> None:

@@ -40,15 +40,17 @@ def verify(config: Config) -> Iterator[str]:
 
 def _photos(store: Store, folder: WatchedFolder, watching: Watching) -> Iterator[str]:
     """Photos that lie there and are not queued as they are, and known ones that do not lie there."""
-    walked = set()
+    walked, unreadable = set(), set()
     for listing in walk(folder.path, watching.names, recursive=folder.recursive):
         walked.add(listing.folder)
         if listing.fault is not None:
+            unreadable.add(listing.folder)
             yield f"{shown(listing.folder)}: {listing.fault}"
+            continue
         yield from (f"{shown(listing.folder / name)}: {reason}" for name, reason in listing.unseen.items())
         yield from _one_folder(store, listing)
     known = [known for known in store.queue.known_folders(folder.path) if folder.recursive or known == folder.path]
-    for gone in (place for place in known if place not in walked):
+    for gone in (place for place in known if place not in walked and unreadable.isdisjoint(place.parents)):
         yield f"{shown(gone)}: {len(store.queue.known_in(gone))} known photos are out of sight: no such folder now"
 
 

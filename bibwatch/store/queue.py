@@ -133,9 +133,9 @@ class Queue:
             claimed["photo_id"], claimed["version"], Photo(path, photo["size"], photo["mtime_ns"]), claimed["attempts"]
         )
 
-    def has_ready(self, now: float) -> bool:
-        """Whether a waiting job's time has come."""
-        sql = "SELECT 1 FROM jobs WHERE state = 'waiting' AND ready_at <= ? LIMIT 1"
+    def has_work(self, now: float) -> bool:
+        """Whether a waiting job's time has come, or one waits for its next try."""
+        sql = "SELECT 1 FROM jobs WHERE state = 'waiting' AND (ready_at <= ? OR error IS NOT NULL) LIMIT 1"
         return self._db.execute(sql, (now,)).fetchone() is not None
 
     def fail(self, job: Job, error: str, now: float) -> bool:

@@ -17,7 +17,7 @@ class LinkRoots:
         self._db = connection
 
     def get(self, root: Path) -> tuple[bytes, Path] | None:
-        """Where the link root was, or None where no link was ever made in it."""
+        """Where the link root was, or None where it has never been seen."""
         sql = "SELECT place, point FROM link_roots WHERE path = ?"
         row = self._db.execute(sql, (os.fsencode(root),)).fetchone()
         return None if row is None else (row["place"], Path(os.fsdecode(row["point"])))

@@ -103,8 +103,11 @@ FOLDER_DISKS = ("CREATE TABLE folder_disks (dir BLOB PRIMARY KEY, disk TEXT NOT 
 # root was, with the folder that its disk was mounted at: links are not made in the bare folder below it.
 PLACES = (
     "ALTER TABLE photos ADD COLUMN place BLOB",
-    "DROP TABLE folder_disks",
     "CREATE TABLE link_roots (path BLOB PRIMARY KEY, place BLOB NOT NULL, point BLOB NOT NULL)",
+    # A disk was told as its mount point, a blank, and its name. In a place that nothing has, the mount point decides.
+    """INSERT INTO link_roots
+       SELECT dir, x'', CAST(rtrim(rtrim(disk, replace(disk, ' ', ''))) AS BLOB) FROM folder_disks WHERE disk != ''""",
+    "DROP TABLE folder_disks",
 )
 
 MIGRATIONS = {
@@ -145,17 +148,32 @@ def open_database(
 
 
 def _check_whole(path: Path, check: str) -> None:
-    # Whoever may write moves what a crash has left in the log into the file when he closes it, damaged or not.
-    reader = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
     try:
-        with closing(reader):
-            [[verdict], *_] = reader.execute(f"PRAGMA {check}(1)").fetchall()
+        verdict = _verdict(path, check)
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
         verdict = str(error)
     if verdict != "ok":
         raise DatabaseDamaged(f"{path}: the database is damaged: {' '.join(verdict.split())}; {REBUILD}")
+
+
+def _verdict(path: Path, check: str) -> str:
+    """What SQLite says of the file.
+
+    Whoever may write moves what a crash has left in the log into the file when he closes it, damaged or not. So one who
+    may only read asks first; what a crash has left half done without a log can be undone by a writer only.
+    """
+    for mode in ("ro", "rw"):
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_S)) as database:
+            try:
+                [[verdict], *_] = database.execute(f"PRAGMA {check}(1)").fetchall()
+            except sqlite3.OperationalError as error:
+                if mode == "rw" or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+                    raise
+            else:
+                break
+    return str(verdict)
 
 
 def is_damage(error: sqlite3.Error) -> bool:

@@ -1,4 +1,4 @@
-"""The database as its parts: queue, readings, imports, link records, pulse."""
+"""The database as its parts: queue, readings, imports, link records, link roots, pulse."""
 
 import sqlite3
 from collections.abc import Callable

@@ -58,6 +58,7 @@ class Inbox:
         self._known = known
         self._walks: dict[Path, _Walk] = {}  # by where each began
         self._unscanned = set(self._roots)
+        self._emptied: set[Path] = set()  # watched folders that the last scan was the first to find empty
         self._unreadable: dict[Path, str] = {}  # folder -> why the last look could not look into it
         self._unseen: dict[Path, dict[str, str]] = {}  # folder -> photo -> why nothing can be told about that one
         self.rested: dict[Path, Rested] = {}  # photos that came to rest; whoever has stored that takes them out
@@ -150,14 +151,16 @@ class Inbox:
         walk = self._walks.get(walked.top, _Walk())
         missing = self._to_be_judged(walk.missing | self._vanished(walked))
         away = self._out_of_sight(walked, walk.photos, missing) if walked.whole else {}
-        # A part is walked because an event told of it: what is missing with a folder that left was seen to go.
+        # A part is walked because an event told of it: what was in a folder that left was seen to go. Whether photos
+        # were in it that may be anywhere is known only where a scan has just found them missing from there.
         told = not walked.whole and walked.top not in walked.folders
-        settle = self._settling.disturb if told else self._settling.notice
+        all_told = told and self._root_of(walked.top) in self._emptied
         for folder, names in missing.items():
             for name in names.keys() - away.get(folder, {}).keys():
-                settle(folder / name, None, now)
+                is_told = all_told or (told and names[name] is not None)
+                (self._settling.disturb if is_told else self._settling.notice)(folder / name, None, now)
         if walked.whole:
-            self._tell_absence(walked, away)
+            self._tell_absence(walked, walk.photos, away)
             self._unscanned.discard(walked.top)
         self._walks.pop(walked.top, None)
 
@@ -189,21 +192,25 @@ class Inbox:
             place = _place_now(folder, walked.folders)
             here[folder] = {name: at for name, at in names.items() if at == place}
             away[folder] = {name: at for name, at in names.items() if at != place}
+        self._emptied.discard(walked.top)
         if photos == 0 and any(here.values()):
+            self._emptied.add(walked.top)
             for folder, names in here.items():
                 self._known.seen_at(folder, names, None)
                 away[folder] |= dict.fromkeys(names)
         return {folder: names for folder, names in away.items() if names}
 
-    def _tell_absence(self, walked: Walked, away: Missing) -> None:
+    def _tell_absence(self, walked: Walked, photos: int, away: Missing) -> None:
         for folder in [folder for folder in self.absent if self._root_of(folder) == walked.top]:
             del self.absent[folder]
         if not away:
             return
         if walked.top not in walked.folders:
             folder, state = walked.top, "it is missing"
+        elif photos == 0:
+            folder, state = walked.top, "it was found empty"
         elif any(None in names.values() for names in away.values()):
-            folder, state = _common(away), "it was found empty"
+            folder, state = _common(away), "nothing tells what became of its missing photos"
         else:
             folder, state = _common(away), "another disk or folder stands at its path now"
         count = sum(map(len, away.values()))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bibwatch.watch.changes import Change, Looked, Place, Replaced, Touched
 from bibwatch.watch.patience import Patience
-from bibwatch.watch.walk import place_below, stamp_below
+from bibwatch.watch.walk import is_reached, place_below, stamp_of
 
 Paths = Sequence[Path]
 
@@ -61,33 +61,35 @@ class Looker:
                 case Path():
                     self._tell_of_event(asked)
                 case _:
-                    for folder, paths in groupby(sorted(asked), key=lambda path: path.parent):
+                    for folder, paths in groupby(asked, key=lambda path: path.parent):
                         for looked in self._look_into(folder, paths):
                             self._tell(looked)
 
     def _tell_of_event(self, path: Path) -> None:
         self._touched.discard(path)  # before the look, so that what happens after it is told again
         with self._patience.waiting():
-            looked = self._look_at(path)
+            looked = _look_at(path)
         self._tell(looked if looked.fault else Touched(path, looked.stamp))
 
     def _look_into(self, folder: Path, paths: Iterable[Path]) -> list[Looked]:
         """A file that is missing is missing at a place only if that was the same before and after."""
         with self._patience.waiting():
-            before = self._place_of(folder)
-            looks = [self._look_at(path) for path in paths]
-            after = self._place_of(folder)
+            before, is_reached = self._place_of(folder)
+            looks = [_look_at(path) if is_reached else Looked(path, None, None) for path in paths]
+            after, _ = self._place_of(folder)
         place = before if before == after else None
         return [replace(looked, place=place) for looked in looks]
 
-    def _place_of(self, folder: Path) -> Place | None:
+    def _place_of(self, folder: Path) -> tuple[Place | None, bool]:
+        """Where the folder lies or would lie, as far as that can be told, and whether a scan would look into it."""
         try:
-            return place_below(self._root, folder)
+            return place_below(self._root, folder), is_reached(self._root, folder)
         except OSError:
-            return None
+            return None, True
 
-    def _look_at(self, path: Path) -> Looked:
-        try:
-            return Looked(path, stamp_below(self._root, path), None)
-        except OSError as error:
-            return Looked(path, None, None, error.strerror or str(error))
+
+def _look_at(path: Path) -> Looked:
+    try:
+        return Looked(path, stamp_of(path), None)
+    except OSError as error:
+        return Looked(path, None, None, error.strerror or str(error))

@@ -49,10 +49,11 @@ class Source:
         return self._changes.pending()
 
     def look(self, paths: Iterable[Path]) -> None:
-        """Ask what becomes of these files; a change answers for each."""
+        """Ask what becomes of these files; a change answers for each that lies in a watched folder."""
         asked: dict[Path, list[Path]] = defaultdict(list)
         for path in paths:
-            asked[self._root_of(path)].append(path)
+            if (root := self._root_of(path)) is not None:
+                asked[root].append(path)
         for root, asked_there in asked.items():
             self._lookers[root].look(asked_there)
 
@@ -114,6 +115,7 @@ class Source:
     def _workers(self) -> list[Scanner | Looker]:
         return [*self._scanners.values(), *self._lookers.values()]
 
-    def _root_of(self, path: Path) -> Path:
-        """The innermost watched folder around a photo: of a folder within one only the inner is watched with more."""
-        return max((root for root in self._scanners if path.is_relative_to(root)), key=lambda root: len(root.parts))
+    def _root_of(self, path: Path) -> Path | None:
+        """The innermost watched folder around a photo."""
+        around = (root for root in self._scanners if path.is_relative_to(root))
+        return max(around, key=lambda root: len(root.parts), default=None)

@@ -72,13 +72,13 @@ def stamp_of(path: Path) -> FileStamp | None:
     return FileStamp.of(status) if stat.S_ISREG(status.st_mode) else None
 
 
-def stamp_below(root: Path, path: Path) -> FileStamp | None:
-    """The stamp of a regular file below a watched folder; a scan would not find one behind a link.
+def is_reached(root: Path, folder: Path) -> bool:
+    """Whether a folder at or below a watched one is there, and not behind a link, so that a scan looks into it.
 
     Raises:
-        OSError: as `stamp_of`.
+        OSError: a disk does not answer.
     """
-    return stamp_of(path) if _standing(root, path.parent) == path.parent else None
+    return _standing(root, folder) == folder
 
 
 def place_below(root: Path, folder: Path) -> Place | None:

@@ -3,7 +3,7 @@
 import random
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 
 from bibwatch.config import load_config
 from bibwatch.errors import DatabaseUnreadable
+from bibwatch.link.plan import Plan
 from bibwatch.service.linking import Linking
 from bibwatch.service.mend import forget
 from bibwatch.service.status import gather
@@ -193,6 +194,25 @@ def test_while_the_link_roots_disk_is_away_nothing_is_made_or_removed_and_then_i
     assert [path.name for path in (card / "bibs").glob("*/*")] == ["b.jpg"]
     assert race.linking.troubles == {}
     assert not race.linking.may_heal
+
+
+def test_a_disk_that_goes_while_links_are_made_is_still_waited_for(
+    race: Race, mounts: Mounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = on_card(race, mounts)
+    race.read("b.jpg", "7")
+    plan = race.linking.plan
+
+    def pull_out_and_plan(names: Iterable[str] | None = None) -> Plan:
+        mounts.let_go(card)
+        return plan(names)
+
+    with monkeypatch.context() as moment:
+        moment.setattr(race.linking, "plan", pull_out_and_plan)
+        race.linking.apply(["b.jpg"])
+    assert "is not there" in (race.linking.held_back() or "")
+    race.configure("links: {root: card/bibs}")
+    assert "is not there" in (race.linking.held_back() or "")
 
 
 def test_a_link_root_bound_from_elsewhere_on_the_same_disk_is_waited_for_too(race: Race, mounts: Mounts) -> None:

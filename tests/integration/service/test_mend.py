@@ -50,6 +50,11 @@ def test_a_folder_may_be_written_in_any_way(config: Config, written: str) -> Non
     assert forget(config, Path(written)) == 1
 
 
+def test_the_folder_above_is_named_by_two_dots_too(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("incoming/day1")
+    assert forget(config, Path("..")) == 2
+
+
 def test_the_photos_of_a_folder_that_gave_way_to_a_link_are_forgotten_though_the_link_leads_to_them(
     config: Config,
 ) -> None:

@@ -3,6 +3,8 @@
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from bibwatch.errors import CouldNotStart, DatabaseDamaged, DatabaseFault, DatabaseUnreadable
+from bibwatch.store import schema
 from bibwatch.store.schema import database_faults, is_damage, open_database, writing
 from bibwatch.store.store import Store
-from bibwatch.values import Photo
+from bibwatch.values import Photo, Sighting
 from tests.integration.store.test_queue import claim, seen
 from tests.mounts import Mounts
 
@@ -95,6 +98,43 @@ def test_an_error_inside_a_transaction_undoes_it_and_goes_on_upwards(connection:
         raise KeyboardInterrupt
     assert not connection.in_transaction
     assert connection.execute("SELECT count(*) FROM link_folders").fetchone()[0] == 0
+
+
+def test_a_first_start_that_was_killed_half_way_is_made_good_by_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "bibwatch.db"
+    killed = """
+import os, sqlite3, sys
+one = sqlite3.connect(sys.argv[1], isolation_level=None)
+one.execute("CREATE TABLE before (x)")
+one.execute("PRAGMA cache_size = 1")
+one.execute("BEGIN")
+for number in range(200):
+    one.execute(f"CREATE TABLE half_{number} (x)")
+os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", killed, str(path)], check=True)
+    assert path.with_name("bibwatch.db-journal").stat().st_size > 0
+    with closing(Store.open(path)) as store:
+        tables = {row[0] for row in store._connection.execute("SELECT name FROM sqlite_master")}
+        assert "half_0" not in tables
+        assert "photos" in tables
+
+
+def test_an_older_database_keeps_its_photos_and_where_the_link_roots_disk_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, odd = tmp_path / "bibwatch.db", b"/media/my \xff card/bibs"
+    older = dict(list(schema.MIGRATIONS.items())[:3])
+    with monkeypatch.context() as before:
+        before.setattr(schema, "MIGRATIONS", older)
+        with closing(open_database(path)) as connection:
+            connection.execute("INSERT INTO photos (dir, name, size, mtime_ns) VALUES (?, ?, 1, 2)", (b"/in", b"a.jpg"))
+            disks = [(odd, "/media/my card 1A2B-3C4D"), (b"/in", "/ 8f3d folder 17"), (b"/empty", "")]
+            connection.executemany("INSERT INTO folder_disks VALUES (?, ?)", disks)
+    with closing(Store.open(path)) as store:
+        assert store.queue.known_in(Path("/in")) == {"a.jpg": Sighting((1, 2), None)}
+        assert store.roots.get(Path(os.fsdecode(odd))) == (b"", Path("/media/my card"))
+        assert store.roots.get(Path("/empty")) is None
 
 
 @pytest.mark.parametrize(

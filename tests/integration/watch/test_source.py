@@ -297,6 +297,14 @@ def test_a_photo_that_cannot_be_looked_at_keeps_no_other_from_being_gone(
     assert watcher.inbox.faults() == {watcher.root: "b.jpg: Input/output error"}
 
 
+def test_a_look_at_a_photo_of_a_folder_that_is_watched_no_more_is_not_answered(
+    watcher: Watcher, tmp_path: Path
+) -> None:
+    watcher.source.look([tmp_path / "elsewhere" / "a.jpg"])
+    watcher.quiet()
+    assert watcher.settled == []
+
+
 class DeadShare:
     """A folder whose disk does not answer, until it is let go."""
 

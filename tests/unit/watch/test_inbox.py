@@ -127,12 +127,37 @@ def test_a_sub_folder_that_left_takes_its_photos_with_it_though_it_held_all_of_t
     assert bench.look() == {photo: False}
 
 
+def test_photos_moved_away_with_their_folder_are_gone_though_a_scan_was_faster_but_only_just_then() -> None:
+    photo = CARD / "c.jpg"
+    for scans, is_gone in ((1, True), (2, False)):
+        bench = Bench(Database(photo, place=HOME + b"/card"))
+        for _ in range(scans):
+            bench.scan()
+        assert "found empty" in bench.inbox.absent[ROOT]
+        bench.scan(top=CARD)
+        bench.places[CARD] = HOME + b"/card"  # where the look says it would lie
+        assert bench.look() == ({photo: False} if is_gone else {})
+
+
+def test_a_mount_folder_that_goes_takes_no_photos_with_it_of_which_nobody_knows_where_they_are() -> None:
+    photo, other = CARD / "c.jpg", CARD / "d.jpg"
+    bench = Bench(Database(photo, place=None))
+    bench.database.photos[other] = Sighting(stamp(other).version, HOME + b"/card")
+    bench.there = {A}
+    bench.scan(top=CARD)
+    bench.places[CARD] = HOME + b"/card"
+    assert bench.look() == {other: False}
+    bench.scan()
+    assert "nothing tells what became of" in bench.inbox.absent[CARD]
+
+
 def test_a_sub_folder_that_comes_back_empty_says_nothing_about_photos_that_were_out_of_sight() -> None:
     photo = CARD / "c.jpg"
     bench = Bench(Database(photo, place=None))
     bench.places[CARD] = HOME + b"/card"
     bench.scan(top=CARD)
     assert bench.look() == {}
+    bench.there = {A}
     bench.scan()
     assert "bibwatch forget /in/card" in bench.inbox.absent[CARD]
 
