@@ -6,7 +6,8 @@ import errno
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,21 +105,29 @@ def _open(folder: Path) -> Iterator[tuple[int, _Mount]]:
     """A folder, and the mount that it was reached by. Source: proc_pid_fdinfo(5)."""
     handle = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        told = Path(f"/proc/self/fdinfo/{handle}").read_text()
-        number = next(line.split()[1] for line in told.splitlines() if line.startswith("mnt_id:"))
-        lines = [line for line in mounted().splitlines() if line.startswith(f"{number} ".encode())]
-        if not lines:
+        told = Path(f"/proc/self/fdinfo/{handle}").read_bytes()
+        number = next(line.split()[1] for line in told.splitlines() if line.startswith(b"mnt_id:"))
+        mount = _mount_of_number(number, mounted())
+        if mount is None:
             raise OSError(errno.ESTALE, "was unmounted at this moment", str(folder))
-        yield handle, _mount(lines[0])
+        yield handle, mount
     finally:
         os.close(handle)
+
+
+# A scan asks thousands of times, and the list hardly ever changes. Which disk it is has to be asked each time: one card
+# after another may leave the same line here.
+@lru_cache(maxsize=64)
+def _mount_of_number(number: bytes, listed: bytes) -> _Mount | None:
+    return next((_mount(line) for line in listed.splitlines() if line.startswith(number + b" ")), None)
 
 
 def _identity(mount: _Mount, handle: int) -> str:
     """The file system's UUID where there is one, else what the kernel and whoever mounted it call it."""
     for link in BY_UUID.iterdir() if BY_UUID.is_dir() else ():
-        if link.exists() and link.stat().st_rdev == mount.device:
-            return link.name
+        with suppress(OSError):  # another disk goes at this moment
+            if link.stat().st_rdev == mount.device:
+                return link.name
     # Names such as /dev/sdb1 go by the order in which disks were plugged in.
     source = "" if mount.source.startswith("/dev/") else mount.source
     return f"{source}:{os.fstatvfs(handle).f_fsid:x}"

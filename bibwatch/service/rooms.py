@@ -91,7 +91,8 @@ class Rooms:
 
     def take_changes(self, now: float) -> None:
         """Queue what came to rest in the watched folders, and forget what went."""
-        self._changes.extend(self.source.changes())
+        if not self._changes:  # else the database fails, and scans wait until those before are taken
+            self._changes.extend(self.source.changes())
         self.inbox.take(self._changes, now)
         self.source.look(self.inbox.to_look_at(now))
         rested = self.inbox.rested

@@ -99,11 +99,11 @@ class Queue:
         row = self._db.execute("SELECT * FROM photos WHERE dir = :dir AND name = :name", _key(path)).fetchone()
         return None if row is None else _sighting(row)
 
-    def seen_at(self, folder: Path, names: Iterable[str], place: bytes | None) -> None:
-        """The known photos of these names in this folder are in this place now, or nobody knows where."""
+    def seen_at(self, places: Mapping[Path, bytes | None]) -> None:
+        """Each of these known photos is in this place now, or nobody knows where."""
         sql = "UPDATE photos SET place = :place WHERE dir = :dir AND name = :name"
         with writing(self._db):
-            self._db.executemany(sql, ({**_key(folder / name), "place": place} for name in names))
+            self._db.executemany(sql, ({**_key(path), "place": place} for path, place in places.items()))
 
     def known_folders(self, root: Path) -> list[Path]:
         """The folders at and below `root` that hold known photos."""

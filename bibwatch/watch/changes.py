@@ -52,7 +52,10 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """A walk through `top` has ended; every folder it saw was listed before this."""
+    """A walk through `top` has ended; every folder it saw was listed before this.
+
+    No place is known of any where the watched folder itself did not keep its own.
+    """
 
     top: Path
     folders: Mapping[Path, Place | None]

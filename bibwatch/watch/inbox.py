@@ -1,14 +1,13 @@
 """From changes to settled photos: what is new, what has changed, and what is truly gone. Looks at no disk itself."""
 
-import os
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bibwatch.mounts import inner
 from bibwatch.values import FileStamp, Sighting, shown
+from bibwatch.watch.absence import Missing, absence, is_gone, out_of_sight, without
 from bibwatch.watch.changes import Change, Listing, Looked, Place, Replaced, Touched, Walked
 from bibwatch.watch.settle import Settling
 
@@ -21,7 +20,7 @@ class Known(Protocol):
     def known_in(self, folder: Path) -> Mapping[str, Sighting]: ...
     def known_folders(self, root: Path) -> Iterable[Path]: ...
     def sighting(self, path: Path) -> Sighting | None: ...
-    def seen_at(self, folder: Path, names: Iterable[str], place: Place | None) -> None: ...
+    def seen_at(self, places: Mapping[Path, Place | None]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +31,13 @@ class Rested:
     place: Place | None
 
 
-Missing = dict[Path, dict[str, Place | None]]  # folder -> known photo -> where it was seen last
-
-
 @dataclass(slots=True)
 class _Walk:
     """What a walk that goes on has seen."""
 
     photos: int = 0  # known or not
-    missing: Missing = field(default_factory=dict)
+    missing: dict[Path, set[str]] = field(default_factory=dict)  # folder -> known photos that do not lie in it
+    moved: dict[Path, Place | None] = field(default_factory=dict)  # known photo -> its place, which is a new one
 
 
 class Inbox:
@@ -117,24 +114,23 @@ class Inbox:
         if settled is None:
             if looked.stamp is not None and (sighting is None or sighting.version != looked.stamp.version):
                 self._settling.notice(path, looked.stamp, now)
-        elif settled.stamp is not None or (sighting and _is_gone(sighting, looked.place, told=settled.told)):
+        elif settled.stamp is not None or (sighting and is_gone(sighting, looked.place, told=settled.told)):
             self.rested[path] = Rested(settled.stamp, looked.place)
 
     def _compare(self, listing: Listing, now: float) -> None:
         folder = listing.folder
         known = self._known.known_in(folder)
-        found = known.keys() & listing.photos.keys()
-        if listing.place is not None and (moved := [name for name in found if known[name].place != listing.place]):
-            self._known.seen_at(folder, moved, listing.place)
         self._note_faults(listing)
         for name, stamp in listing.photos.items():
             if name not in known or known[name].version != stamp.version:
                 self._settling.notice(folder / name, stamp, now)
         walk = self._walks.setdefault(listing.top, _Walk())
         walk.photos += len(listing.photos) + len(listing.unseen)
-        if listing.fault is None:
-            missing = known.keys() - found - listing.unseen.keys()
-            walk.missing[folder] = {name: known[name].place for name in missing}
+        found = known.keys() & listing.photos.keys()
+        if listing.place is not None:
+            walk.moved |= {folder / name: listing.place for name in found if known[name].place != listing.place}
+        if listing.fault is None and (missing := known.keys() - found - listing.unseen.keys()):
+            walk.missing[folder] = missing
 
     def _note_faults(self, listing: Listing) -> None:
         self._unreadable.pop(listing.folder, None)
@@ -145,100 +141,79 @@ class Inbox:
             self._unseen[listing.folder] = dict(listing.unseen)
 
     def _close_walk(self, walked: Walked, now: float) -> None:
-        for faults in (self._unreadable, self._unseen):
-            for folder in [f for f in faults if f.is_relative_to(walked.top) and f not in walked.folders]:
-                del faults[folder]
+        self._drop_faults(walked)
         walk = self._walks.get(walked.top, _Walk())
-        missing = self._to_be_judged(walk.missing | self._vanished(walked))
-        away = self._out_of_sight(walked, walk.photos, missing) if walked.whole else {}
-        # A part is walked because an event told of it: what was in a folder that left was seen to go. Whether photos
-        # were in it that may be anywhere is known only where a scan has just found them missing from there.
-        told = not walked.whole and walked.top not in walked.folders
-        all_told = told and self._root_of(walked.top) in self._emptied
-        for folder, names in missing.items():
-            for name in names.keys() - away.get(folder, {}).keys():
-                is_told = all_told or (told and names[name] is not None)
-                (self._settling.disturb if is_told else self._settling.notice)(folder / name, None, now)
+        missing = self._missing(walked, walk)
+        away = out_of_sight(walked, missing) if walked.whole else {}
+        here = without(missing, away)
+        is_emptied = walked.whole and walk.photos == 0 and bool(here) and walked.top in walked.folders
+        if is_emptied:
+            walk.moved |= {folder / name: None for folder, names in here.items() for name in names}
+            away, here = missing, {}
+        if walk.moved:
+            self._known.seen_at(walk.moved)
+        self._settle_missing(walked, here, now)
         if walked.whole:
+            (self._emptied.add if is_emptied else self._emptied.discard)(walked.top)
             self._tell_absence(walked, walk.photos, away)
             self._unscanned.discard(walked.top)
         self._walks.pop(walked.top, None)
 
-    def _vanished(self, walked: Walked) -> Missing:
-        """The known photos in folders that the walk did not meet."""
-        folders = [folder for folder in self._known.known_folders(walked.top) if folder not in walked.folders]
-        if walked.whole:  # another watched folder may lie inside of it
-            folders = [folder for folder in folders if self._root_of(folder) == walked.top]
-        return {
-            folder: {name: sighting.place for name, sighting in self._known.known_in(folder).items()}
-            for folder in folders
-        }
+    def _drop_faults(self, walked: Walked) -> None:
+        """Forget what was wrong with folders that are not there any more."""
+        root = self._root_of(walked.top)
+        for faults in (self._unreadable, self._unseen):
+            left = [f for f in faults if f.is_relative_to(walked.top) and f not in walked.folders]
+            for folder in [folder for folder in left if self._root_of(folder) == root]:
+                del faults[folder]
 
-    def _to_be_judged(self, missing: Missing) -> Missing:
-        """Without those in folders that nobody could look into, and those that an event told of."""
+    def _missing(self, walked: Walked, walk: _Walk) -> Missing:
+        """The photos that are known by now and that the walk did not see.
+
+        Without those in folders that nobody could look into, and those that an event told of.
+        """
+        known = {folder: self._known.known_in(folder) for folder in walk.missing}
+        missing = {folder: known[folder].keys() & names for folder, names in walk.missing.items()}
+        root = self._root_of(walked.top)
+        for folder in self._known.known_folders(walked.top):
+            if folder not in walked.folders and self._root_of(folder) == root:
+                known[folder] = self._known.known_in(folder)
+                missing[folder] = set(known[folder])
         return {
             folder: kept
             for folder, names in missing.items()
-            if self._unreadable.keys().isdisjoint((folder, *folder.parents))
-            and (kept := {name: at for name, at in names.items() if not self._settling.is_leaving(folder / name)})
+            if self._is_readable(folder)
+            and (kept := {n: known[folder][n].place for n in names if not self._settling.is_leaving(folder / n)})
         }
 
-    def _out_of_sight(self, walked: Walked, photos: int, missing: Missing) -> Missing:
-        """Those of the missing photos that may be somewhere else."""
-        if walked.top not in walked.folders:
-            return missing
-        here, away = Missing(), Missing()
+    def _is_readable(self, folder: Path) -> bool:
+        root = self._root_of(folder)
+        around = (above for above in (folder, *folder.parents) if root is None or above.is_relative_to(root))
+        return self._unreadable.keys().isdisjoint(around)
+
+    def _settle_missing(self, walked: Walked, missing: Missing, now: float) -> None:
+        """Let these settle as gone.
+
+        A part is walked because an event told of it: what was in a folder that left was seen to go. Whether photos
+        were in it that may be anywhere is known only where a scan has just found them missing from there.
+        """
+        left = not walked.whole and walked.top not in walked.folders
+        all_left = left and self._root_of(walked.top) in self._emptied
         for folder, names in missing.items():
-            place = _place_now(folder, walked.folders)
-            here[folder] = {name: at for name, at in names.items() if at == place}
-            away[folder] = {name: at for name, at in names.items() if at != place}
-        self._emptied.discard(walked.top)
-        if photos == 0 and any(here.values()):
-            self._emptied.add(walked.top)
-            for folder, names in here.items():
-                self._known.seen_at(folder, names, None)
-                away[folder] |= dict.fromkeys(names)
-        return {folder: names for folder, names in away.items() if names}
+            for name, at in names.items():
+                is_told = all_left or (left and at is not None)
+                (self._settling.disturb if is_told else self._settling.notice)(folder / name, None, now)
 
     def _tell_absence(self, walked: Walked, photos: int, away: Missing) -> None:
         for folder in [folder for folder in self.absent if self._root_of(folder) == walked.top]:
             del self.absent[folder]
-        if not away:
-            return
-        if walked.top not in walked.folders:
-            folder, state = walked.top, "it is missing"
-        elif photos == 0:
-            folder, state = walked.top, "it was found empty"
-        elif any(None in names.values() for names in away.values()):
-            folder, state = _common(away), "nothing tells what became of its missing photos"
-        else:
-            folder, state = _common(away), "another disk or folder stands at its path now"
-        count = sum(map(len, away.values()))
-        self.absent[folder] = (
-            f"{state}, so the links of {count} photos known in it are kept; bring them back, or let them go with "
-            f"`bibwatch forget {shown(folder)}`"
-        )
+        if away:
+            folder, reason = absence(walked, photos, away)
+            self.absent[folder] = reason
 
     def _root_of(self, folder: Path) -> Path | None:
         around = (root for root in self._roots if folder.is_relative_to(root))
         return max(around, key=lambda root: len(root.parts), default=None)
-
-
-def _is_gone(sighting: Sighting, place: Place | None, *, told: bool) -> bool:
-    """Whether a known photo that is missing in this place would be seen if it still were anywhere."""
-    return place is not None and (sighting.place == place or (told and sighting.place is None))
-
-
-def _place_now(folder: Path, walked: Mapping[Path, Place | None]) -> Place | None:
-    """Where a folder lies, or would lie if it were there."""
-    standing = next(above for above in (folder, *folder.parents) if above in walked)
-    place = walked[standing]
-    return None if place is None else inner(place, folder.relative_to(standing))
-
-
-def _common(folders: Iterable[Path]) -> Path:
-    """The lowest folder that holds all of these."""
-    return Path(os.path.commonpath(list(folders)))
 
 
 def _summary(reasons: Mapping[str, str]) -> str:

@@ -6,13 +6,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from bibwatch.mounts import mounted, points_around
 from bibwatch.watch.changes import Change, Identity, Listing, Place, Replaced, Walked
 from bibwatch.watch.names import PhotoNames, WatchedFolder
 from bibwatch.watch.patience import Patience
-from bibwatch.watch.walk import walk
+from bibwatch.watch.walk import place_below, walk
 from bibwatch.watch.watches import Watches
 
 BLIND_S = 5.0  # between scans of a folder that sends no events, and between looks at whether it is the same one
@@ -43,6 +44,7 @@ class Scanner:
         self._patience = Patience()
         self._mounts: frozenset[bytes] | None = None  # above and below the folder
         self._overflows = self._made_up_for = 0
+        self.armed = threading.Event()  # set once it was tried for the first time
         self._unarmed: str | None = None  # why no events come
         self._unwatched: set[Identity] = set()  # folders that the last audit found without a watch
         self._partly_blind: str | None = None
@@ -79,17 +81,6 @@ class Scanner:
             self._overflows += 1
             self.rescan()
 
-    def arm(self) -> None:
-        """See to it that the folder is watched."""
-        if self._watches is None:
-            return
-        with self._patience.waiting():
-            # Scans go on whatever becomes of the watches: they are what no photo is lost to.
-            try:
-                self._unarmed = self._watches.arm(self.folder)
-            except Exception as error:
-                self._unarmed = f"it cannot be watched: {error}; only scans find its photos"
-
     def stop(self) -> None:
         """Scan no more; one that hangs on a dead share is left behind."""
         self._stopping = True
@@ -115,8 +106,8 @@ class Scanner:
             if self._watches is None:
                 return remounted
             if remounted:
-                self._watches.disarm(self.folder.path)
-            return remounted or (self._unarmed is None and self._watches.is_astray(self.folder.path))
+                self._watches.disarm()
+            return remounted or (self._unarmed is None and self._watches.is_astray())
 
     def _scan_whole(self) -> None:
         began, overflows = time.monotonic(), self._overflows
@@ -124,7 +115,8 @@ class Scanner:
         if self._replaced:
             self._replaced = False
             self._tell(Replaced(self.folder.path))
-        self.arm()
+        self._arm()
+        self.armed.set()
         walked = self._scan(self.folder.path)
         if self._watches is not None:
             self._audit(self._watches, walked)
@@ -133,19 +125,30 @@ class Scanner:
                 self._due = min(self._due, time.monotonic() + rest_s)
         self._made_up_for = overflows
 
+    def _arm(self) -> None:
+        """See to it that the folder is watched."""
+        if self._watches is None:
+            return
+        with self._patience.waiting():
+            # Scans go on whatever becomes of the watches: they are what no photo is lost to.
+            try:
+                self._unarmed = self._watches.arm()
+            except Exception as error:
+                self._unarmed = f"it cannot be watched: {error}; only scans find its photos"
+
     def _audit(self, watches: Watches, walked: dict[Identity, Path]) -> None:
         """Compare the folders walked with the watches held.
 
         A folder made a moment ago gets its watch any time now. One that lacks it in two audits does not get it by
         itself, so all are armed anew, and if that does not help, the kernel has no more of them to give.
         """
-        before, self._unwatched = self._unwatched, set(watches.unwatched(self.folder.path, walked))
+        before, self._unwatched = self._unwatched, set(watches.unwatched(walked))
         if not self._unwatched:
             self._partly_blind = None
         elif self._unwatched & before:
-            watches.disarm(self.folder.path)
-            self.arm()
-            if still := watches.unwatched(self.folder.path, walked):
+            watches.disarm()
+            self._arm()
+            if still := watches.unwatched(walked):
                 self._partly_blind = (
                     f"{len(still)} of its {len(walked)} folders are not watched, such as {walked[still[0]]}; only "
                     "scans find their photos; raise fs.inotify.max_user_watches with sysctl"
@@ -164,8 +167,15 @@ class Scanner:
             self._tell(listing)
             if self._stopping:
                 return walked
+        if top == root and places.get(root) != self._place_now():
+            places = dict.fromkeys(places)
         self._tell(Walked(top, places, whole=top == root))
         return walked
+
+    def _place_now(self) -> Place | None:
+        with self._patience.waiting(), suppress(OSError):
+            return place_below(self.folder.path, self.folder.path)
+        return None
 
     def _next(self, listings: Iterator[Listing]) -> Listing | None:
         with self._patience.waiting():

@@ -4,6 +4,7 @@ Watches are armed before the scan that follows, so that nothing falls between th
 costs a delay until the next scan, never a photo.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,6 +16,7 @@ from bibwatch.watch.scanner import Scanner
 from bibwatch.watch.watches import Watches
 
 SILENT_S = 30.0  # a disk that takes longer to answer is named
+ARM_S = 5.0  # that a start waits for the watches
 STOP_S = 1.0
 
 
@@ -24,21 +26,24 @@ class Source:
     def __init__(self, folders: Iterable[WatchedFolder], names: PhotoNames, rescan_s: float, wake: Callable[[], None]):
         self._names = names
         self._changes = Changes(wake)
-        self._watches = Watches(self)
         put = self._changes.put
-        self._scanners = {
-            folder.path: Scanner(folder, names, rescan_s, self._watches if folder.poll_s is None else None, put)
-            for folder in folders
-        }
+        self._watches: dict[Path, Watches] = {}
+        self._scanners: dict[Path, Scanner] = {}
+        for folder in folders:
+            if folder.poll_s is None:
+                self._watches[folder.path] = Watches(folder, self)
+            self._scanners[folder.path] = Scanner(folder, names, rescan_s, self._watches.get(folder.path), put)
         self._lookers = {root: Looker(root, put) for root in self._scanners}
 
     def start(self) -> None:
-        """Arm the watches, then begin the first scans."""
-        self._watches.start()
-        for scanner in self._scanners.values():
-            scanner.arm()
+        """Begin to watch and to scan; returns when all folders are watched that answer."""
+        for watches in self._watches.values():
+            watches.start()
         for worker in self._workers:
             worker.thread.start()
+        patient_until = time.monotonic() + ARM_S
+        for scanner in self._scanners.values():
+            scanner.armed.wait(max(0.0, patient_until - time.monotonic()))
 
     def changes(self) -> list[Change]:
         """What came since the last call; never waits."""
@@ -78,17 +83,19 @@ class Source:
 
     def watched_folders(self) -> int:
         """How many folders send events, sub-folders included."""
-        return self._watches.count()
+        return sum(watches.count() for watches in self._watches.values())
 
     def stop(self) -> None:
         """Stop watching and scanning; a thread that hangs on a dead share is left behind."""
         for worker in self._workers:
             worker.stop()
         self._changes.close()
+        patient_until = time.monotonic() + STOP_S
         for worker in self._workers:
             if worker.thread.is_alive():
-                worker.thread.join(STOP_S)
-        self._watches.stop()
+                worker.thread.join(max(0.0, patient_until - time.monotonic()))
+        for watches in self._watches.values():
+            watches.stop()
 
     def touched(self, path: Path) -> None:
         """An event told of this file."""

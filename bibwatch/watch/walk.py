@@ -15,26 +15,28 @@ from bibwatch.watch.names import PhotoNames
 def walk(root: Path, names: PhotoNames, *, recursive: bool, top: Path | None = None) -> Iterator[Listing]:
     """List a watched folder, or the part of it from `top`, and the folders below if asked.
 
-    Each comes before its sub-folders. A folder that is gone when its turn comes is left out.
+    Each comes before its sub-folders. A folder that is gone, or a link, when its turn comes is left out.
     """
     top = top or root
     pending = [top]
     while pending:
         folder = pending.pop()
         try:
+            if not is_reached(root, folder):
+                continue
             identity, place = identity_of(folder), place_below(root, folder)
             with os.scandir(folder) as entries:
                 listed = list(entries)
             inside = [entry.name for entry in listed if entry.is_dir(follow_symlinks=False)] if recursive else []
             photos, unseen = _photos_in(folder, [entry.name for entry in listed if names.is_photo(entry.name)])
-            after = place_below(root, folder)
+            stayed = identity == identity_of(folder)
         except FileNotFoundError:
             continue
         except OSError as error:
             yield Listing(top, folder, {}, {}, fault=error.strerror or str(error))
             continue
         pending += [folder / name for name in inside if names.is_watched(name)]
-        yield Listing(top, folder, photos, unseen, identity, place if place == after else None)
+        yield Listing(top, folder, photos, unseen, identity, place if stayed else None)
 
 
 def _photos_in(folder: Path, names: Iterable[str]) -> tuple[dict[str, FileStamp], dict[str, str]]:

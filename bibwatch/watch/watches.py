@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import warnings
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -56,14 +55,17 @@ class Listener(Protocol):
 
 
 class Watches(FileSystemEventHandler):
-    """One recursive group of watches a folder. Threads may arm, disarm and audit at once."""
+    """The watches on one folder and those below it, with an inotify of their own.
 
-    def __init__(self, listener: Listener) -> None:
+    Used from one thread, which a disk that does not answer may hold up.
+    """
+
+    def __init__(self, folder: WatchedFolder, listener: Listener) -> None:
+        self._folder = folder
         self._listener = listener
-        self._lock = threading.RLock()
         self._observer: BaseObserver = Observer()
-        self._armed: dict[Path, tuple[ObservedWatch, Identity]] = {}
-        self._listed_as: dict[int, int] = {}  # device of an armed folder -> the number that the kernel lists it under
+        self._armed: tuple[ObservedWatch, Identity] | None = None
+        self._number: int | None = None  # that the kernel lists the armed folder's disk under
         self._overflow = _OverflowListener(listener.events_were_lost)
         self._stopped = False
 
@@ -73,61 +75,62 @@ class Watches(FileSystemEventHandler):
         self._observer.start()
 
     def stop(self) -> None:
-        """Let go of all watches."""
+        """Let go of all watches; from any thread."""
         self._stopped = True
         logging.getLogger(OVERFLOW_LOGGER).removeHandler(self._overflow)
         self._end_observer()
 
-    def arm(self, folder: WatchedFolder) -> str | None:
+    def arm(self) -> str | None:
         """Watch the folder, or watch it anew where another one stands at its path or watchdog has given up on it.
 
         Returns why no events come from it, if so.
         """
-        identity = identity_of(folder.path)
-        with self._lock:
-            self._renew_if_dead()
-            armed = self._armed.get(folder.path)
-            if armed is not None:
-                if armed[1] == identity and self._is_alive(armed[0]) and not self._has_lost(identity):
-                    return None
-                self.disarm(folder.path)
-            if identity is None:
-                return "the folder is missing"
-            before = self._held()
-            try:
-                watch = self._observer.schedule(
-                    self, str(folder.path), recursive=folder.recursive, event_filter=list(EVENTS)
-                )
-            except OSError as error:
-                return f"it cannot be watched: {error.strerror}; only scans find its photos"
-            self._armed[folder.path] = (watch, identity)
-            self._learn_number(identity, before)
-            return None
+        self._renew_if_dead()
+        identity = identity_of(self._folder.path)
+        if self._armed is not None:
+            watch, armed = self._armed
+            if armed == identity and self._is_alive(watch) and not self._has_lost(identity):
+                return None
+            self.disarm()
+        if identity is None:
+            return "the folder is missing"
+        before = self._held()
+        try:
+            watch = self._observer.schedule(
+                self, str(self._folder.path), recursive=self._folder.recursive, event_filter=list(EVENTS)
+            )
+        except OSError as error:
+            return f"it cannot be watched: {error.strerror}; only scans find its photos"
+        self._armed = (watch, identity)
+        self._number = self._learn_number(identity, before)
+        return None
 
-    def disarm(self, folder: Path) -> None:
+    def disarm(self) -> None:
         """Watch the folder no more."""
-        with self._lock, suppress(KeyError, OSError):
-            watch, _ = self._armed.pop(folder)
-            self._observer.unschedule(watch)
+        if self._armed is not None:
+            watch, _ = self._armed
+            self._armed = self._number = None
+            with suppress(KeyError, OSError):
+                self._observer.unschedule(watch)
 
-    def is_astray(self, folder: Path) -> bool:
-        """Whether no watch is on the folder that stands at this path now."""
-        armed = self._armed.get(folder)
-        return armed is None or armed[1] != identity_of(folder)
+    def is_astray(self) -> bool:
+        """Whether no watch is on the folder that stands at the path now."""
+        return self._armed is None or self._armed[1] != identity_of(self._folder.path)
 
     def count(self) -> int:
         """How many folders are watched, sub-folders included, as the kernel counts them."""
         return len(self._held())
 
-    def unwatched(self, folder: Path, walked: Collection[Identity]) -> list[Identity]:
+    def unwatched(self, walked: Collection[Identity]) -> list[Identity]:
         """Those of the folders walked that the kernel holds no watch for; none where that cannot be told.
 
-        It cannot where the kernel lists a disk under another number than files have, as overlays and Btrfs do. Of an
-        armed folder's own disk the number was learnt; of others below it one watch that is found vouches for all.
+        It cannot where the kernel lists a disk under another number than files have, as overlays and Btrfs do. Of the
+        folder's own disk the number was learnt; of others below it one watch that is found vouches for all.
         """
         held = self._held()
-        own = self._armed[folder][1][0] if folder in self._armed else None
-        missing, vouched = [], {own} & self._listed_as.keys()
+        missing, vouched = [], set[int]()
+        if self._armed is not None and self._number is not None:
+            vouched.add(self._armed[1][0])
         for identity in walked:
             if self._as_listed(identity) in held:
                 vouched.add(identity[0])
@@ -150,25 +153,26 @@ class Watches(FileSystemEventHandler):
         if reader is not None and not reader.is_alive() and not self._stopped:
             self._end_observer()
             self._observer = Observer()
-            self._armed.clear()
+            self._armed = self._number = None
             self._observer.start()
 
     def _has_lost(self, identity: Identity) -> bool:
         """Whether the kernel has let go of the folder itself, as when its disk was away for a moment."""
-        return identity[0] in self._listed_as and self._as_listed(identity) not in self._held()
+        return self._number is not None and self._as_listed(identity) not in self._held()
 
-    def _learn_number(self, identity: Identity, before: set[Identity]) -> None:
-        """See which number the kernel lists a folder's disk under, now that it lists the folder."""
+    def _learn_number(self, identity: Identity, before: set[Identity]) -> int | None:
+        """The number that the kernel lists a folder's disk under, now that it lists the folder."""
         held, (device, inode) = self._held(), identity
-        numbers = {listed for listed, other in held - before if other == inode}
-        if _as_kernel(device) in {listed for listed, other in held if other == inode}:
-            self._listed_as[device] = _as_kernel(device)
-        elif len(numbers) == 1:
-            self._listed_as[device] = numbers.pop()
+        if (_as_kernel(device), inode) in held:
+            return _as_kernel(device)
+        new = {listed for listed, other in held - before if other == inode}
+        return new.pop() if len(new) == 1 else None
 
     def _as_listed(self, identity: Identity) -> Identity:
         device, inode = identity
-        return self._listed_as.get(device, _as_kernel(device)), inode
+        if self._number is not None and self._armed is not None and self._armed[1][0] == device:
+            return self._number, inode
+        return _as_kernel(device), inode
 
     def _held(self) -> set[Identity]:
         """(device, inode) of every watch, in the kernel's own numbers. Source: proc_pid_fdinfo(5)."""

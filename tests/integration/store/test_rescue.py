@@ -42,7 +42,7 @@ def database(tmp_path: Path) -> Path:
             store.readings.correct(Path("/in/5.jpg"), correction, now=3.0 + number)
         store.links.remember_folder(Path("/bibs/7"))
         store.links.remember(LINKS.values())
-        store.queue.seen_at(Path("/in"), ["0.jpg", "1.jpg"], PLACE)
+        store.queue.seen_at({Path("/in/0.jpg"): PLACE, Path("/in/1.jpg"): PLACE})
         store.roots.remember(Path("/bibs"), PLACE, Path("/"))
     return path
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bibwatch.watch.inbox import Inbox
-from tests.integration.watch.test_source import SETTLE_S, Watcher
+from tests.integration.watch.test_source import SETTLE_S, Watcher, watches
 from tests.mounts import Mounts
 
 
@@ -315,7 +315,7 @@ def test_photos_moved_away_together_are_gone_also_where_a_scan_is_faster_than_th
 ) -> None:
     watcher = watchers.watch(root)
     (tmp_path / "archive").mkdir()
-    reader = watcher.source._watches._observer._inotify_fd
+    reader = watches(watcher)._observer._inotify_fd
     with reader._lock:  # no event is handled meanwhile
         for entry in ("a.jpg", "cam1"):
             (root / entry).rename(tmp_path / "archive" / entry)

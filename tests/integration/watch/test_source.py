@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from bibwatch.watch.changes import Change
 from bibwatch.watch.inbox import Inbox
 from bibwatch.watch.names import PhotoNames, WatchedFolder
 from bibwatch.watch.source import Source
+from bibwatch.watch.watches import Watches
 
 HANG_S = 30.0
 SETTLE_S = 0.2
@@ -49,9 +50,10 @@ class Watcher:
     def sighting(self, path: Path) -> Sighting | None:
         return self.photos.get(path)
 
-    def seen_at(self, folder: Path, names: Iterable[str], place: bytes | None) -> None:
-        for name in names:
-            self.photos[folder / name] = self.photos[folder / name]._replace(place=place)
+    def seen_at(self, places: Mapping[Path, bytes | None]) -> None:
+        for path, place in places.items():
+            if path in self.photos:
+                self.photos[path] = self.photos[path]._replace(place=place)
 
     def known_folders(self, root: Path) -> list[Path]:
         return list({path.parent for path in self.photos if path.is_relative_to(root)})
@@ -84,6 +86,11 @@ class Watcher:
 
     def names(self) -> list[str]:
         return sorted(str(path.relative_to(self.root)) for path in self.photos)
+
+
+def watches(watcher: Watcher) -> Watches:
+    """What watches its folder."""
+    return watcher.source._watches[watcher.root]
 
 
 @pytest.fixture
@@ -433,8 +440,8 @@ def test_a_photo_overwritten_in_place_settles_again(watcher: Watcher) -> None:
 def test_lost_events_lead_to_a_scan_at_once(watcher: Watcher) -> None:
     import logging
 
-    watcher.source._watches.stop()  # deaf from here on
-    logging.getLogger("watchdog.observers.inotify_c").addHandler(watcher.source._watches._overflow)
+    watches(watcher).stop()  # deaf from here on
+    logging.getLogger("watchdog.observers.inotify_c").addHandler(watches(watcher)._overflow)
     (watcher.root / "a.jpg").write_text("a")
     watcher.quiet()
     assert watcher.names() == []

@@ -13,7 +13,7 @@ from bibwatch.watch.changes import Identity, Listing
 from bibwatch.watch.names import PhotoNames
 from bibwatch.watch.walk import identity_of, walk
 from bibwatch.watch.watches import Watches
-from tests.integration.watch.test_source import HANG_S, Watcher
+from tests.integration.watch.test_source import HANG_S, Watcher, watches
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def unwatched(watcher: Watcher) -> set[Identity]:
 
 def take_watch_away(watcher: Watcher, folder: Path) -> None:
     """Let the kernel drop its watch on this folder, as it does behind watchdog's back."""
-    reader = watcher.source._watches._observer._inotify_fd
+    reader = watches(watcher)._observer._inotify_fd
     held = reader._watch_for_wd.items()
     [number] = [number for number, watch in held if watch._initial_creation_path == os.fsencode(folder)]
     assert inotify_rm_watch(reader._inotify_fd, number) == 0
@@ -126,7 +126,7 @@ def test_a_disk_that_the_kernel_lists_under_another_number_is_audited_too(
 
 
 def test_folders_made_while_watchdog_is_slow_are_watched_in_the_end(watcher: Watcher) -> None:
-    reader = watcher.source._watches._observer._inotify_fd
+    reader = watches(watcher)._observer._inotify_fd
     with reader._lock:  # no event is handled meanwhile
         (watcher.root / "cam3" / "day1" / "card2").mkdir(parents=True)
         watcher.source.rescan()
@@ -142,7 +142,7 @@ def test_a_kernel_without_watches_to_give_is_told_with_its_remedy_while_scans_fi
 ) -> None:
     cam2 = identity_of(watcher.root / "cam2")
 
-    def all_but_cam2(self: Watches, folder: Path, walked: Collection[Identity]) -> list[Identity]:
+    def all_but_cam2(self: Watches, walked: Collection[Identity]) -> list[Identity]:
         return [identity for identity in walked if identity == cam2]
 
     with monkeypatch.context() as kernel:
@@ -166,7 +166,7 @@ def test_a_folder_that_the_kernel_refuses_to_watch_is_scanned_often_until_it_can
         raise OSError(errno.ENOSPC, "inotify watch limit reached")
 
     with monkeypatch.context() as kernel:
-        kernel.setattr(watcher.source._watches._observer, "schedule", refuse)
+        kernel.setattr(watches(watcher)._observer, "schedule", refuse)
         watcher.root.rename(watcher.root.with_name("away"))
         (watcher.root / "cam9").mkdir(parents=True)  # another folder, which wants watches of its own
         watcher.until(lambda: "inotify watch limit reached" in watcher.source.faults().get(watcher.root, ""))

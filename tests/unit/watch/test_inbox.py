@@ -1,7 +1,7 @@
 """What counts as settled, gone or out of sight, with changes, places and a database of the test's own."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -34,10 +34,10 @@ class Database:
         self._check()
         return self.photos.get(path)
 
-    def seen_at(self, folder: Path, names: Iterable[str], place: Place | None) -> None:
+    def seen_at(self, places: Mapping[Path, Place | None]) -> None:
         self._check()
-        for name in names:
-            self.photos[folder / name] = self.photos[folder / name]._replace(place=place)
+        for path, place in places.items():
+            self.photos[path] = self.photos[path]._replace(place=place)
 
     def _check(self) -> None:
         if self.fails:
