@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from bibwatch.watch.changes import Listing
 from bibwatch.watch.inbox import Inbox
+from bibwatch.watch.names import PhotoNames
+from bibwatch.watch.walk import walk
 from tests.integration.watch.test_source import SETTLE_S, Watcher, watches
 from tests.mounts import Mounts
 
@@ -324,3 +327,35 @@ def test_photos_moved_away_together_are_gone_also_where_a_scan_is_faster_than_th
     until_seen(watcher)
     watcher.source.rescan()
     watcher.until(lambda: not watcher.inbox.absent)
+
+
+def test_a_sub_folder_archived_behind_a_link_takes_its_photos_with_it(tmp_path: Path, watchers: Watchers) -> None:
+    root = write(tmp_path / "incoming", "day1/a.jpg", "day1/cam1/b.jpg")
+    watcher = watchers.watch(root)
+    (root / "day1").rename(tmp_path / "day1")
+    (root / "day1").symlink_to(tmp_path / "day1")
+    until_seen(watcher)
+    watcher.source.rescan()
+    watcher.quiet()
+    assert watcher.inbox.absent == {}
+
+
+def test_a_folder_that_goes_while_it_is_scanned_is_not_found_empty(
+    tmp_path: Path, watchers: Watchers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write(tmp_path / "incoming", "cam1/a.jpg", "cam2/b.jpg")
+    watcher = watchers.watch(root)
+    places = {path: sighting.place for path, sighting in watcher.photos.items()}
+
+    def walk_and_pull_out(folder: Path, names: PhotoNames, *, recursive: bool, top: Path) -> Iterator[Listing]:
+        listings = walk(folder, names, recursive=recursive, top=top)
+        yield next(listings)
+        root.rename(tmp_path / "away")
+        yield from listings
+
+    with monkeypatch.context() as moment:
+        moment.setattr("bibwatch.watch.scanner.walk", walk_and_pull_out)
+        watcher.source.rescan()
+        watcher.until((tmp_path / "away").exists)
+    watcher.until(lambda: "it is missing" in watcher.inbox.absent.get(root, ""))
+    assert {path: sighting.place for path, sighting in watcher.photos.items()} == places

@@ -21,6 +21,7 @@ class Database:
     def __init__(self, *photos: Path, place: Place | None = HOME) -> None:
         self.photos = {photo: Sighting(stamp(photo).version, place) for photo in photos}
         self.fails = False
+        self.writes = 0
 
     def known_in(self, folder: Path) -> dict[str, Sighting]:
         self._check()
@@ -36,6 +37,7 @@ class Database:
 
     def seen_at(self, places: Mapping[Path, Place | None]) -> None:
         self._check()
+        self.writes += 1
         for path, place in places.items():
             self.photos[path] = self.photos[path]._replace(place=place)
 
@@ -115,6 +117,49 @@ def test_what_was_deleted_with_the_folder_itself_is_out_of_sight() -> None:
     assert bench.look() == {}
     bench.scan()
     assert ROOT in bench.inbox.absent
+
+
+def test_what_a_scan_learns_of_many_folders_is_written_at_once() -> None:
+    photos = [ROOT / f"cam{number}" / "a.jpg" for number in range(50)]
+    bench = Bench(Database(*photos, place=b"elsewhere"))
+    bench.places |= {photo.parent: b"%b/%b" % (HOME, photo.parent.name.encode()) for photo in photos}
+    bench.there = set(photos)
+    bench.scan()
+    assert {sighting.place for sighting in bench.database.photos.values()} == set(bench.places.values()) - {HOME}
+    assert bench.database.writes == 1
+    bench.there.clear()
+    bench.scan()
+    assert {sighting.place for sighting in bench.database.photos.values()} == {None}
+    assert bench.database.writes == 2
+
+
+def test_a_photo_that_went_between_its_folders_listing_and_the_end_of_the_scan_is_missed_by_nobody() -> None:
+    bench = Bench(Database(A))
+    bench.take(Listing(ROOT, ROOT, {}, {}, None, HOME))
+    bench.database.photos.clear()
+    bench.take(Walked(ROOT, {ROOT: HOME}, whole=True))
+    assert bench.inbox.absent == {}
+
+
+def test_a_folder_inside_another_one_is_judged_by_itself() -> None:
+    inner = ROOT / "inner"
+    database = Database(A, inner / "b.jpg")
+    inbox = Inbox([ROOT, inner], 0.0, database)
+    inbox.take(
+        deque([Listing(inner, inner, {}, {}, None, None, "Permission denied"), Walked(inner, {inner: None}, True)]), 0
+    )
+    for fault in (None, "Permission denied"):
+        inbox.take(
+            deque([Listing(ROOT, ROOT, {"a.jpg": stamp(A)}, {}, None, HOME, fault), Walked(ROOT, {ROOT: HOME}, True)]),
+            0,
+        )
+        assert inbox.faults()[inner] == "Permission denied"
+    there = inner / "c.jpg"
+    place = HOME + b"/inner"
+    database.photos[inner / "b.jpg"] = Sighting(stamp(there).version, place)
+    listing = Listing(inner, inner, {"c.jpg": stamp(there)}, {}, None, place)
+    inbox.take(deque([listing, Walked(inner, {inner: place}, True)]), 0.0)
+    assert inner / "b.jpg" in inbox.to_look_at(1.0)
 
 
 def test_a_sub_folder_that_left_takes_its_photos_with_it_though_it_held_all_of_them() -> None:
