@@ -263,17 +263,22 @@ def test_a_file_that_cannot_be_looked_at_is_not_gone(watcher: Watcher, monkeypat
     assert watcher.names() == ["a.jpg"]
 
 
-def test_one_photo_that_cannot_be_looked_at_hides_no_other(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("a.jpg", "b.jpg", "c.jpg"):
-        (root / name).write_text(name)
+def let_the_card_die_at(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on nothing can be told about files of this name."""
     real = walk.stamp_of
 
-    def dying_card(path: Path) -> FileStamp | None:
-        if path.name == "b.jpg":
+    def stamp_of(path: Path) -> FileStamp | None:
+        if path.name == name:
             raise OSError(errno.EIO, "Input/output error")
         return real(path)
 
-    monkeypatch.setattr("bibwatch.watch.walk.stamp_of", dying_card)
+    monkeypatch.setattr("bibwatch.watch.walk.stamp_of", stamp_of)
+
+
+def test_one_photo_that_cannot_be_looked_at_hides_no_other(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (root / name).write_text(name)
+    let_the_card_die_at("b.jpg", monkeypatch)
     watcher = Watcher(root)
     watcher.quiet()
     watcher.source.stop()
@@ -288,14 +293,7 @@ def test_a_photo_that_cannot_be_looked_at_keeps_no_other_from_being_gone(
         (watcher.root / name).parent.mkdir(exist_ok=True)
         (watcher.root / name).write_text(name)
     watcher.quiet()
-    real = walk.stamp_of
-
-    def dying_card(path: Path) -> FileStamp | None:
-        if path.name == "b.jpg":
-            raise OSError(errno.EIO, "Input/output error")
-        return real(path)
-
-    monkeypatch.setattr("bibwatch.watch.walk.stamp_of", dying_card)
+    let_the_card_die_at("b.jpg", monkeypatch)
     (watcher.root / "a.jpg").unlink()
     (watcher.root / "cam1" / "c.jpg").unlink()
     watcher.source.rescan()
