@@ -11,7 +11,7 @@ demo: .venv/core
 	@$(BIN)/bibwatch demo
 
 test: .venv/full
-	@echo "== Testing (about seven minutes)"
+	@echo "== Testing (about nine minutes)"
 	@$(BIN)/python -m pytest -m "not long"
 
 test-long: .venv/full

@@ -91,8 +91,13 @@ class Queue:
 
     def known_in(self, folder: Path) -> dict[str, Sighting]:
         """The photos known in one folder, by name."""
-        rows = self._db.execute("SELECT * FROM photos WHERE dir = ?", (os.fsencode(folder),))
-        return {os.fsdecode(row["name"]): _sighting(row) for row in rows}
+        rows = self._db.execute("SELECT name, size, mtime_ns, place FROM photos WHERE dir = ?", (os.fsencode(folder),))
+        rows.row_factory = None
+        places: dict[bytes | None, bytes | None] = {}  # one object for each: there are thousands of photos in a place
+        return {
+            os.fsdecode(name): Sighting((size, mtime_ns), places.setdefault(place, place))
+            for name, size, mtime_ns, place in rows
+        }
 
     def sighting(self, path: Path) -> Sighting | None:
         """What is known of a photo, or None where it is not known."""

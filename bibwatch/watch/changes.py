@@ -9,8 +9,9 @@ from pathlib import Path
 
 from bibwatch.values import FileStamp
 
-BACKLOG = 4  # listings that wait for the main loop before a scan pauses: each may hold thousands of photos
-AT_ONCE = 256  # changes handed over in one call
+BACKLOG = 1000  # photos whose listings wait for the main loop before a scan pauses; one folder may hold more
+FOLDER = 250  # photos that a folder counts for, besides its own
+AT_ONCE = 2000  # changes handed over in one call: more than the looks that one call asks for
 
 Identity = tuple[int, int]  # a folder's device and inode
 Place = bytes  # as `bibwatch.mounts` names places
@@ -78,12 +79,17 @@ class Changes:
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._queue: queue.SimpleQueue[Change] = queue.SimpleQueue()
-        self._room = threading.Semaphore(BACKLOG)
+        self._room = threading.Condition()
+        self._listed = 0  # photos in listings that wait
+        self._closed = False
 
     def put(self, change: Change) -> None:
         """Hand a change over; a listing waits here while the main loop is behind."""
         if isinstance(change, Listing):
-            self._room.acquire()
+            size = _size(change)
+            with self._room:
+                self._room.wait_for(lambda: self._closed or not self._listed or self._listed + size <= BACKLOG)
+                self._listed += size
         self._queue.put(change)
         self._wake()
 
@@ -94,7 +100,9 @@ class Changes:
             while len(found) < AT_ONCE:
                 found.append(self._queue.get_nowait())
                 if isinstance(found[-1], Listing):
-                    self._room.release()
+                    with self._room:
+                        self._listed -= _size(found[-1])
+                        self._room.notify_all()
         return found
 
     def pending(self) -> bool:
@@ -103,4 +111,10 @@ class Changes:
 
     def close(self) -> None:
         """Let no scan wait here any longer."""
-        self._room.release(1_000_000)
+        with self._room:
+            self._closed = True
+            self._room.notify_all()
+
+
+def _size(listing: Listing) -> int:
+    return FOLDER + len(listing.photos)

@@ -11,13 +11,13 @@ from bibwatch.watch.absence import Missing, absence, is_gone, out_of_sight, with
 from bibwatch.watch.changes import Change, Listing, Looked, Place, Replaced, Touched, Walked
 from bibwatch.watch.settle import Settling
 
-AT_ONCE = 1000  # files to look at in one call
+AT_ONCE = 500  # files to look at in one call, and so photos to store in one transaction
 
 
 class Known(Protocol):
     """The photos that are queued or read already."""
 
-    def known_in(self, folder: Path) -> Mapping[str, Sighting]: ...
+    def known_in(self, folder: Path) -> dict[str, Sighting]: ...
     def known_folders(self, root: Path) -> Iterable[Path]: ...
     def sighting(self, path: Path) -> Sighting | None: ...
     def seen_at(self, places: Mapping[Path, Place | None]) -> None: ...
@@ -121,15 +121,15 @@ class Inbox:
         folder = listing.folder
         known = self._known.known_in(folder)
         self._note_faults(listing)
-        for name, stamp in listing.photos.items():
-            if name not in known or known[name].version != stamp.version:
-                self._settling.notice(folder / name, stamp, now)
         walk = self._walks.setdefault(listing.top, _Walk())
         walk.photos += len(listing.photos) + len(listing.unseen)
-        found = known.keys() & listing.photos.keys()
-        if listing.place is not None:
-            walk.moved |= {folder / name: listing.place for name in found if known[name].place != listing.place}
-        if listing.fault is None and (missing := known.keys() - found - listing.unseen.keys()):
+        for name, stamp in listing.photos.items():
+            sighting = known.pop(name, None)
+            if sighting is None or sighting.version != stamp.version:
+                self._settling.notice(folder / name, stamp, now)
+            if sighting is not None and listing.place not in (None, sighting.place):
+                walk.moved[folder / name] = listing.place
+        if listing.fault is None and (missing := known.keys() - listing.unseen.keys()):
             walk.missing[folder] = missing
 
     def _note_faults(self, listing: Listing) -> None:

@@ -168,13 +168,13 @@ def database_damaged(folder: Path, rounds: int) -> Count:
         refused = subprocess.run([*track.program, "run", "-c", track.config], check=False, env=track.environment())
         assert refused.returncode == 3, refused.returncode
         track.noted.unlink(missing_ok=True)  # what was lost is read anew, once
-        kept = len(list(track.folder.glob("*.db.damaged-*")))
+        kept = _kept_aside(track)
         if turn % 2:
             shutil.copytree(track.incoming, away)
             for photo in track.numbers:
                 photo.unlink()
         track.start("--rebuild")
-        track.until(lambda n=kept: len(list(track.folder.glob("*.db.damaged-*"))) > n, "it is kept aside")
+        track.until(lambda n=kept: _kept_aside(track) > n, "it is kept aside")
         if turn % 2:
             track.until(lambda: track.status().get("state") == "degraded", "the empty folder shows")
             time.sleep(3)
@@ -183,8 +183,13 @@ def database_damaged(folder: Path, rounds: int) -> Count:
             shutil.rmtree(away)
         track.until(lambda wanted=links: track.links() >= wanted and track.all_ended(), "links stay, photos are read")
         assert track.stop() == 0
-    track.notes.append(f"{len(list(track.folder.glob('*.db.damaged-*')))} databases kept aside")
+    track.notes.append(f"{_kept_aside(track)} databases kept aside")
     return track.finish(rounds)
+
+
+def _kept_aside(track: Track) -> int:
+    """How many damaged databases; the files beside them end in letters."""
+    return len(list(track.folder.glob("*.db.damaged-*[0-9]")))
 
 
 def _damage(database: Path, chance: random.Random) -> None:
