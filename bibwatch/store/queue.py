@@ -101,8 +101,9 @@ class Queue:
 
     def sighting(self, path: Path) -> Sighting | None:
         """What is known of a photo, or None where it is not known."""
-        row = self._db.execute("SELECT * FROM photos WHERE dir = :dir AND name = :name", _key(path)).fetchone()
-        return None if row is None else _sighting(row)
+        sql = "SELECT size, mtime_ns, place FROM photos WHERE dir = :dir AND name = :name"
+        row = self._db.execute(sql, _key(path)).fetchone()
+        return None if row is None else Sighting((row["size"], row["mtime_ns"]), row["place"])
 
     def seen_at(self, places: Mapping[Path, bytes | None]) -> None:
         """Each of these known photos is in this place now, or nobody knows where."""
@@ -215,10 +216,6 @@ class Queue:
 
 def _key(path: Path) -> dict[str, bytes]:
     return {"dir": os.fsencode(path.parent), "name": os.fsencode(path.name)}
-
-
-def _sighting(row: sqlite3.Row) -> Sighting:
-    return Sighting((row["size"], row["mtime_ns"]), row["place"])
 
 
 def _path(raw: bytes) -> Path:

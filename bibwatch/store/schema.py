@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bibwatch.errors import DatabaseDamaged, DatabaseFault, DatabaseMissing, DatabaseUnreadable
+from bibwatch.errors import DatabaseFault, DatabaseMissing, DatabaseUnreadable
+from bibwatch.store.damage import BUSY_S, REBUILD, check_whole, is_damage
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -118,8 +119,6 @@ MIGRATIONS = {
 }
 
 IMPORTED = "csv"  # the engine of imported readings; they stand for those of whichever engine is asked for
-REBUILD = "`bibwatch run --rebuild` keeps it aside and reads the photos anew"
-BUSY_S = 5.0  # how long a writer waits for another one
 
 
 def open_database(
@@ -136,7 +135,7 @@ def open_database(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
-        _check_whole(path, "integrity_check" if thorough else "quick_check")
+        check_whole(path, "integrity_check" if thorough else "quick_check")
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     try:
         _bring_up_to_date(connection, on_migration)
@@ -145,40 +144,6 @@ def open_database(
         raise
     connection.row_factory = sqlite3.Row
     return connection
-
-
-def _check_whole(path: Path, check: str) -> None:
-    try:
-        verdict = _verdict(path, check)
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error):
-            raise
-        verdict = str(error)
-    if verdict != "ok":
-        raise DatabaseDamaged(f"{path}: the database is damaged: {' '.join(verdict.split())}; {REBUILD}")
-
-
-def _verdict(path: Path, check: str) -> str:
-    """What SQLite says of the file.
-
-    Whoever may write moves what a crash has left in the log into the file when he closes it, damaged or not. So one who
-    may only read asks first; what a crash has left half done without a log can be undone by a writer only.
-    """
-    for mode in ("ro", "rw"):
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_S)) as database:
-            try:
-                [[verdict], *_] = database.execute(f"PRAGMA {check}(1)").fetchall()
-            except sqlite3.OperationalError as error:
-                if mode == "rw" or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
-                    raise
-            else:
-                break
-    return str(verdict)
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether SQLite says that the file's content is at fault, and not its surroundings."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _bring_up_to_date(connection: sqlite3.Connection, on_migration: Callable[[str], None]) -> None:

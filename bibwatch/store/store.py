@@ -5,13 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bibwatch.errors import CouldNotStart
+from bibwatch.store.damage import is_damage
 from bibwatch.store.imports import Imports
 from bibwatch.store.links import LinkRecords
 from bibwatch.store.pulse import Pulse
 from bibwatch.store.queue import Queue
 from bibwatch.store.readings import Readings
 from bibwatch.store.roots import LinkRoots
-from bibwatch.store.schema import is_damage, open_database, open_read_only
+from bibwatch.store.schema import open_database, open_read_only
 
 
 class Store:

@@ -74,8 +74,8 @@ class Looker:
     def _look_into(self, folder: Path, paths: Iterable[Path]) -> list[Looked]:
         """A file that is missing is missing at a place only if that was the same before and after."""
         with self._patience.waiting():
-            before, is_reached = self._place_of(folder)
-            looks = [_look_at(path) if is_reached else Looked(path, None, None) for path in paths]
+            before, is_there = self._place_of(folder)
+            looks = [_look_at(path) if is_there else Looked(path, None, None) for path in paths]
             after, _ = self._place_of(folder)
         place = before if before == after else None
         return [replace(looked, place=place) for looked in looks]

@@ -13,7 +13,8 @@ import pytest
 
 from bibwatch.errors import CouldNotStart, DatabaseDamaged, DatabaseFault, DatabaseUnreadable
 from bibwatch.store import schema
-from bibwatch.store.schema import database_faults, is_damage, open_database, writing
+from bibwatch.store.damage import is_damage
+from bibwatch.store.schema import database_faults, open_database, writing
 from bibwatch.store.store import Store
 from bibwatch.values import Photo, Sighting
 from tests.integration.store.test_queue import claim, seen

@@ -1,0 +1,50 @@
+"""Whether a database file is damaged."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from bibwatch.errors import DatabaseDamaged
+
+REBUILD = "`bibwatch run --rebuild` keeps it aside and reads the photos anew"
+BUSY_S = 5.0  # how long a writer waits for another one
+
+
+def check_whole(path: Path, check: str) -> None:
+    """Look at a database file with one of SQLite's own checks, and change nothing in it that is damaged.
+
+    Raises:
+        DatabaseDamaged: it contradicts itself, or is no database.
+        sqlite3.Error: it cannot be opened.
+    """
+    try:
+        verdict = _verdict(path, check)
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        verdict = str(error)
+    if verdict != "ok":
+        raise DatabaseDamaged(f"{path}: the database is damaged: {' '.join(verdict.split())}; {REBUILD}")
+
+
+def _verdict(path: Path, check: str) -> str:
+    """What SQLite says of the file.
+
+    Whoever may write moves what a crash has left in the log into the file when he closes it, damaged or not. So one who
+    may only read asks first; what a crash has left half done without a log can be undone by a writer only.
+    """
+    for mode in ("ro", "rw"):
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_S)) as database:
+            try:
+                [[verdict], *_] = database.execute(f"PRAGMA {check}(1)").fetchall()
+            except sqlite3.OperationalError as error:
+                if mode == "rw" or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+                    raise
+            else:
+                break
+    return str(verdict)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether SQLite says that the file's content is at fault, and not its surroundings."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
