@@ -17,6 +17,7 @@ from bibwatch.watch.walk import place_below, walk
 from bibwatch.watch.watches import Watches
 
 BLIND_S = 5.0  # between scans of a folder that sends no events, and between looks at whether it is the same one
+TOLD_S = 0.5  # that the event of a folder that went may come later than a look shows it
 SCAN_SHARE = 4  # a blind folder rests this many times as long as its scan took, or a large one is scanned always
 OVERFLOWED = "more happened at once than the kernel could tell; a scan looks for what was missed"
 
@@ -40,7 +41,8 @@ class Scanner:
         self._due = 0.0  # monotonic seconds of the next whole scan
         self._parts: queue.SimpleQueue[Path] = queue.SimpleQueue()
         self._stir = threading.Event()
-        self._stopping = self._replaced = False
+        self._stopping = False
+        self._told_gone = threading.Event()  # the folder itself went
         self._patience = Patience()
         self._mounts: frozenset[bytes] | None = None  # above and below the folder
         self._overflows = self._made_up_for = 0
@@ -67,7 +69,7 @@ class Scanner:
 
     def replaced(self) -> None:
         """An event told that the folder itself went: scan at once, and say so after what was told of its parts."""
-        self._replaced = True
+        self._told_gone.set()
         self.rescan()
 
     def look_into(self, part: Path) -> None:
@@ -112,8 +114,10 @@ class Scanner:
     def _scan_whole(self) -> None:
         began, overflows = time.monotonic(), self._overflows
         self._due = began + self._rescan_s
-        if self._replaced:
-            self._replaced = False
+        if self._has_gone():
+            with suppress(queue.Empty):  # parts told of before that went with it
+                while True:
+                    self._parts.get_nowait()
             self._tell(Replaced(self.folder.path))
         self._arm()
         self.armed.set()
@@ -124,6 +128,18 @@ class Scanner:
                 rest_s = max(BLIND_S, SCAN_SHARE * (time.monotonic() - began))
                 self._due = min(self._due, time.monotonic() + rest_s)
         self._made_up_for = overflows
+
+    def _has_gone(self) -> bool:
+        """Whether the folder itself went since the last scan.
+
+        The event of that comes after those of its parts, which are no deletions then; so it is waited for before the
+        folder is watched anew.
+        """
+        with self._patience.waiting():
+            has_gone = self._watches is not None and self._watches.has_gone()
+        told = self._told_gone.wait(TOLD_S if has_gone else 0.0)
+        self._told_gone.clear()
+        return has_gone or told
 
     def _arm(self) -> None:
         """See to it that the folder is watched."""

@@ -115,7 +115,17 @@ class Watches(FileSystemEventHandler):
 
     def is_astray(self) -> bool:
         """Whether no watch is on the folder that stands at the path now."""
-        return self._armed is None or self._armed[1] != identity_of(self._folder.path)
+        return self._armed is None or self.has_gone()
+
+    def has_gone(self) -> bool:
+        """Whether the folder that was watched has gone from the path since, perhaps to give way to another one.
+
+        That one may well have its number.
+        """
+        if self._armed is None:
+            return False
+        identity = self._armed[1]
+        return identity != identity_of(self._folder.path) or self._has_lost(identity)
 
     def count(self) -> int:
         """How many folders are watched, sub-folders included, as the kernel counts them."""

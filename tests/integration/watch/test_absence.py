@@ -1,6 +1,7 @@
 """A photo that is out of sight is not deleted: folders and disks that go, come back, and are exchanged."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from bibwatch.watch.changes import Listing
 from bibwatch.watch.inbox import Inbox
 from bibwatch.watch.names import PhotoNames
 from bibwatch.watch.walk import walk
-from tests.integration.watch.test_source import SETTLE_S, Watcher, watches
+from tests.integration.watch.test_source import HANG_S, SETTLE_S, Watcher, watches
 from tests.mounts import Mounts
 
 
@@ -311,6 +312,21 @@ def test_a_folder_deleted_and_made_again_at_once_keeps_its_photos(root: Path, wa
     watcher.until(lambda: root in watcher.inbox.absent)
     watcher.quiet()
     assert watcher.names() == ["a.jpg", "cam1/b.jpg"], f"inode {before}, then {root.stat().st_ino}"
+
+
+def test_a_folder_whose_deletion_is_told_late_keeps_its_photos(
+    root: Path, watchers: Watchers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bibwatch.watch.scanner.TOLD_S", HANG_S)
+    watcher = watchers.watch(root)
+    with watches(watcher)._observer._inotify_fd._lock:  # no event is handled meanwhile
+        shutil.rmtree(root)
+        root.mkdir()
+        watcher.source.rescan()
+        time.sleep(SETTLE_S)
+    watcher.until(lambda: root in watcher.inbox.absent)
+    watcher.quiet()
+    assert watcher.names() == ["a.jpg", "cam1/b.jpg"]
 
 
 def test_photos_moved_away_together_are_gone_also_where_a_scan_is_faster_than_the_events(
