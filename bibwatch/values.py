@@ -56,6 +56,16 @@ class Sighting(NamedTuple):
     place: bytes | None  # its folder's, as `bibwatch.mounts` names places; None where nobody knows where it is now
 
 
+class NameRange(NamedTuple):
+    """A stretch of the file names in one folder, in the order of their bytes; all of them unless it says otherwise."""
+
+    after: bytes = b""  # the first name lies behind this
+    upto: bytes = b"\xff" * 256  # the last one may be this; Linux has no name of so many bytes
+
+
+ALL_NAMES = NameRange()
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A photo's turn in the queue, claimed."""

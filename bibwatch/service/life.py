@@ -207,7 +207,7 @@ class Service:
             log.warning("stopped without storing what was in hand; the next start reads it again: %s", error)
 
     def _wait(self) -> None:
-        timeout_s = 0.0 if self.rooms.source.pending() or self.rooms.linking_on else STEP_S
+        timeout_s = 0.0 if self.rooms.changes_wait or self.rooms.linking_on else STEP_S
         due = self.rooms.inbox.next_due()
         if due is not None:
             timeout_s = min(timeout_s, max(0.0, due - time.monotonic()))

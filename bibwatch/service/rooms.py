@@ -20,7 +20,7 @@ from bibwatch.watch.inbox import Inbox
 from bibwatch.watch.source import Source
 
 RETRY_LINKS_S = 5.0  # between tries to make links that the disk refused
-SWEEP_SHARE = 10  # the tries take no more than one part in so many of the time
+SWEEP_SHARE = 4  # a comparison of all links with the disk rests this many times as long as it took
 AT_ONCE = float("-inf")
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class Rooms:
     def take_changes(self, now: float) -> None:
         """Queue what came to rest in the watched folders, and forget what went."""
         if not self._changes:  # else the database fails, and scans wait until those before are taken
-            self._changes.extend(self.source.changes())
+            self._changes.extend(self.source.changes(self.inbox.room))
         self.inbox.take(self._changes, now)
         self.source.look(self.inbox.to_look_at(now))
         rested = self.inbox.rested
@@ -105,6 +105,11 @@ class Rooms:
             self.turns.changed_names.add(path.name)
             log.info("%s: gone", shown(path), extra=fields(path))
         rested.clear()
+
+    @property
+    def changes_wait(self) -> bool:
+        """Whether changes in the watched folders wait to be taken."""
+        return self.source.pending(self.inbox.room)
 
     def read(self) -> None:
         """Take what the children say, and give them the next photos."""
@@ -125,8 +130,9 @@ class Rooms:
             return
         self._sweep = None
         rest_s = self.config.photos.rescan_s
-        retry_s = max(RETRY_LINKS_S, SWEEP_SHARE * (now - self._sweep_began))
-        self._sweep_at = now + (min(retry_s, rest_s) if self.linking.may_heal else rest_s)
+        if self.linking.may_heal:
+            rest_s = min(rest_s, RETRY_LINKS_S)
+        self._sweep_at = now + max(rest_s, SWEEP_SHARE * (now - self._sweep_began))
 
     @property
     def linking_on(self) -> bool:
@@ -145,7 +151,7 @@ class Rooms:
     @property
     def idle(self) -> bool:
         """Whether every folder was scanned and every photo found has come to its end."""
-        if not self.inbox.scanned or self.inbox or self.source.pending() or self.pool.busy or self.linking_on:
+        if not self.inbox.scanned or self.inbox or self.changes_wait or self.pool.busy or self.linking_on:
             return False
         counts = self.store.queue.counts()
         if self.inbox.faults() and not counts["reading"]:

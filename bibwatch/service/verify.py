@@ -1,8 +1,9 @@
 """Whether folders, database and link tree agree; recomputed from the readings, and changing nothing."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from pathlib import Path
 
 from bibwatch.config import Config
 from bibwatch.errors import BibwatchError
@@ -11,7 +12,7 @@ from bibwatch.service.linking import Linking
 from bibwatch.service.setup import Watching, engine_name
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
-from bibwatch.values import shown
+from bibwatch.values import Sighting, shown
 from bibwatch.watch.changes import Listing
 from bibwatch.watch.names import WatchedFolder
 from bibwatch.watch.walk import walk
@@ -40,29 +41,34 @@ def verify(config: Config) -> Iterator[str]:
 
 def _photos(store: Store, folder: WatchedFolder, watching: Watching) -> Iterator[str]:
     """Photos that lie there and are not queued as they are, and known ones that do not lie there."""
-    walked, unreadable = set(), set()
+    unreadable, missing = set[Path](), dict[Path, set[str]]()
     for listing in walk(folder.path, watching.names, recursive=folder.recursive):
-        walked.add(listing.folder)
+        place = listing.folder
+        missing.setdefault(place, set())
         if listing.fault is not None:
-            unreadable.add(listing.folder)
-            yield f"{shown(listing.folder)}: {listing.fault}"
+            unreadable.add(place)
+            yield f"{shown(place)}: {listing.fault}"
             continue
-        yield from (f"{shown(listing.folder / name)}: {reason}" for name, reason in listing.unseen.items())
-        yield from _one_folder(store, listing)
-    known = [known for known in store.queue.known_folders(folder.path) if folder.recursive or known == folder.path]
-    for gone in (place for place in known if place not in walked and unreadable.isdisjoint(place.parents)):
+        yield from (f"{shown(place / name)}: {reason}" for name, reason in listing.unseen.items())
+        known = store.queue.known_in(place, listing.names)
+        yield from _not_queued(listing, known)
+        missing[place] |= known.keys() - listing.photos.keys() - listing.unseen.keys()
+    for place, names in missing.items():
+        if names:
+            yield f"{shown(place)}: {len(names)} known photos are out of sight, such as {shown(min(names))}"
+    known_folders = (
+        known for known in store.queue.known_folders(folder.path) if folder.recursive or known == folder.path
+    )
+    for gone in (place for place in known_folders if place not in missing and unreadable.isdisjoint(place.parents)):
         yield f"{shown(gone)}: {len(store.queue.known_in(gone))} known photos are out of sight: no such folder now"
 
 
-def _one_folder(store: Store, listing: Listing) -> Iterator[str]:
-    known = store.queue.known_in(listing.folder)
+def _not_queued(listing: Listing, known: Mapping[str, Sighting]) -> Iterator[str]:
     for name, stamp in listing.photos.items():
         if name not in known:
             yield f"{shown(listing.folder / name)}: not in the database"
         elif known[name].version != stamp.version:
             yield f"{shown(listing.folder / name)}: has changed since it was queued"
-    if gone := known.keys() - listing.photos.keys() - listing.unseen.keys():
-        yield f"{shown(listing.folder)}: {len(gone)} known photos are out of sight, such as {shown(min(gone))}"
 
 
 def _links(config: Config, store: Store, watching: Watching) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from bibwatch.store.schema import IMPORTED, below, writing
-from bibwatch.values import Job, Photo, Sighting
+from bibwatch.values import ALL_NAMES, Job, NameRange, Photo, Sighting
 
 NOT_SEEN: Mapping[Path, bytes] = MappingProxyType({})
 
@@ -89,9 +89,10 @@ class Queue:
         with writing(self._db):
             self._db.executemany("DELETE FROM photos WHERE id = ?", [(photo_id,) for photo_id in lost])
 
-    def known_in(self, folder: Path) -> dict[str, Sighting]:
+    def known_in(self, folder: Path, names: NameRange = ALL_NAMES) -> dict[str, Sighting]:
         """The photos known in one folder, by name."""
-        rows = self._db.execute("SELECT name, size, mtime_ns, place FROM photos WHERE dir = ?", (os.fsencode(folder),))
+        sql = "SELECT name, size, mtime_ns, place FROM photos WHERE dir = ? AND name > ? AND name <= ?"
+        rows = self._db.execute(sql, (os.fsencode(folder), *names))
         rows.row_factory = None
         places: dict[bytes | None, bytes | None] = {}  # one object for each: there are thousands of photos in a place
         return {

@@ -2,15 +2,15 @@
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bibwatch.values import FileStamp
+from bibwatch.values import ALL_NAMES, FileStamp, NameRange
 
-BACKLOG = 1000  # photos whose listings wait for the main loop before a scan pauses; one folder may hold more
-FOLDER = 250  # photos that a folder counts for, besides its own
+BACKLOG = 4  # listings that wait for the main loop before a scan pauses
 AT_ONCE = 2000  # changes handed over in one call: more than the looks that one call asks for
 
 Identity = tuple[int, int]  # a folder's device and inode
@@ -40,7 +40,10 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The photos that lie in one folder; with a `fault`, some could not be seen, which is no deletion."""
+    """The photos that lie in one folder, or in a stretch of its names; the stretches come in their order.
+
+    With a `fault`, some could not be seen, which is no deletion.
+    """
 
     top: Path  # where the walk began
     folder: Path
@@ -49,6 +52,7 @@ class Listing:
     identity: Identity | None = None
     place: Place | None = None  # None where it changed while the folder was listed
     fault: str | None = None
+    names: NameRange = ALL_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,40 +78,48 @@ Change = Touched | Looked | Listing | Walked | Replaced
 
 
 class Changes:
-    """The way to the main loop, which never waits here."""
+    """The way to the main loop, which never waits here.
+
+    Scans have a lane of their own, in which they wait while the main loop is behind, or has no room for what they
+    find. Events and answers to looks never wait.
+    """
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._queue: queue.SimpleQueue[Change] = queue.SimpleQueue()
-        self._room = threading.Condition()
-        self._listed = 0  # photos in listings that wait
+        self._told: queue.SimpleQueue[Change] = queue.SimpleQueue()
+        self._scanned: deque[Change] = deque()
+        self._room = threading.Condition()  # in the lane of the scans
         self._closed = False
 
-    def put(self, change: Change) -> None:
-        """Hand a change over; a listing waits here while the main loop is behind."""
-        if isinstance(change, Listing):
-            size = _size(change)
-            with self._room:
-                self._room.wait_for(lambda: self._closed or not self._listed or self._listed + size <= BACKLOG)
-                self._listed += size
-        self._queue.put(change)
+    def tell(self, change: Change) -> None:
+        """Hand over what an event or a look has shown."""
+        self._told.put(change)
         self._wake()
 
-    def take(self) -> list[Change]:
-        """What came since the last call."""
+    def tell_scanned(self, change: Change) -> None:
+        """Hand over what a scan has shown, once there is room for it."""
+        with self._room:
+            self._room.wait_for(lambda: self._closed or len(self._scanned) < BACKLOG)
+            self._scanned.append(change)
+        self._wake()
+
+    def take(self, room: int) -> list[Change]:
+        """What came since the last call; of scans only up to so many photos, and never before what was told."""
         found: list[Change] = []
         with suppress(queue.Empty):
             while len(found) < AT_ONCE:
-                found.append(self._queue.get_nowait())
-                if isinstance(found[-1], Listing):
-                    with self._room:
-                        self._listed -= _size(found[-1])
-                        self._room.notify_all()
+                found.append(self._told.get_nowait())
+        if len(found) < AT_ONCE:
+            with self._room:
+                while self._scanned and room > 0:
+                    found.append(self._scanned.popleft())
+                    room -= _size(found[-1])
+                self._room.notify_all()
         return found
 
-    def pending(self) -> bool:
-        """Whether changes wait to be taken."""
-        return not self._queue.empty()
+    def pending(self, room: int) -> bool:
+        """Whether a call of `take` would find any."""
+        return not self._told.empty() or (room > 0 and len(self._scanned) > 0)
 
     def close(self) -> None:
         """Let no scan wait here any longer."""
@@ -116,5 +128,5 @@ class Changes:
             self._room.notify_all()
 
 
-def _size(listing: Listing) -> int:
-    return FOLDER + len(listing.photos)
+def _size(change: Change) -> int:
+    return len(change.photos) if isinstance(change, Listing) else 0

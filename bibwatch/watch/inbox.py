@@ -1,23 +1,24 @@
 """From changes to settled photos: what is new, what has changed, and what is truly gone. Looks at no disk itself."""
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bibwatch.values import FileStamp, Sighting, shown
+from bibwatch.values import ALL_NAMES, FileStamp, NameRange, Sighting, shown
 from bibwatch.watch.absence import Missing, absence, is_gone, out_of_sight, without
 from bibwatch.watch.changes import Change, Listing, Looked, Place, Replaced, Touched, Walked
 from bibwatch.watch.settle import Settling
 
 AT_ONCE = 500  # files to look at in one call, and so photos to store in one transaction
+SETTLING = 4000  # files in their quiet period beyond which scans pause; what events tell of is never held up
 
 
 class Known(Protocol):
     """The photos that are queued or read already."""
 
-    def known_in(self, folder: Path) -> dict[str, Sighting]: ...
+    def known_in(self, folder: Path, names: NameRange = ALL_NAMES) -> dict[str, Sighting]: ...
     def known_folders(self, root: Path) -> Iterable[Path]: ...
     def sighting(self, path: Path) -> Sighting | None: ...
     def seen_at(self, places: Mapping[Path, Place | None]) -> None: ...
@@ -36,7 +37,7 @@ class _Walk:
     """What a walk that goes on has seen."""
 
     photos: int = 0  # known or not
-    missing: dict[Path, set[str]] = field(default_factory=dict)  # folder -> known photos that do not lie in it
+    missing: dict[Path, set[str]] = field(default_factory=lambda: defaultdict(set))  # known photos not in their folder
     moved: dict[Path, Place | None] = field(default_factory=dict)  # known photo -> its place, which is a new one
 
 
@@ -64,6 +65,14 @@ class Inbox:
     def __len__(self) -> int:
         """How many files are waiting for their quiet period to end."""
         return len(self._settling)
+
+    @property
+    def room(self) -> int:
+        """How many photos scans may bring in now, so that the largest card takes no more memory than any other.
+
+        Files whose disk does not answer do not count, lest it hold up the others.
+        """
+        return SETTLING - self._settling.quiet
 
     @property
     def scanned(self) -> bool:
@@ -119,7 +128,7 @@ class Inbox:
 
     def _compare(self, listing: Listing, now: float) -> None:
         folder = listing.folder
-        known = self._known.known_in(folder)
+        known = self._known.known_in(folder, listing.names)
         self._note_faults(listing)
         walk = self._walks.setdefault(listing.top, _Walk())
         walk.photos += len(listing.photos) + len(listing.unseen)
@@ -130,15 +139,16 @@ class Inbox:
             if sighting is not None and listing.place not in (None, sighting.place):
                 walk.moved[folder / name] = listing.place
         if listing.fault is None and (missing := known.keys() - listing.unseen.keys()):
-            walk.missing[folder] = missing
+            walk.missing[folder] |= missing
 
     def _note_faults(self, listing: Listing) -> None:
-        self._unreadable.pop(listing.folder, None)
-        self._unseen.pop(listing.folder, None)
+        if listing.names.after == ALL_NAMES.after:  # the folder's first
+            self._unreadable.pop(listing.folder, None)
+            self._unseen.pop(listing.folder, None)
         if listing.fault is not None:
             self._unreadable[listing.folder] = listing.fault
         if listing.unseen:
-            self._unseen[listing.folder] = dict(listing.unseen)
+            self._unseen.setdefault(listing.folder, {}).update(listing.unseen)
 
     def _close_walk(self, walked: Walked, now: float) -> None:
         self._drop_faults(walked)

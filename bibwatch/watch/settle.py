@@ -38,6 +38,11 @@ class Settling:
     def __len__(self) -> int:
         return len(self._waiting) + len(self._looked_at)
 
+    @property
+    def quiet(self) -> int:
+        """How many files are in their quiet period."""
+        return len(self._waiting)
+
     def disturb(self, path: Path, stamp: FileStamp | None, now: float) -> None:
         """Something happened to this file: its quiet period starts anew."""
         self._begin(path, _Quiet(now, stamp, told=True))

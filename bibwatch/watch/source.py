@@ -26,14 +26,14 @@ class Source:
     def __init__(self, folders: Iterable[WatchedFolder], names: PhotoNames, rescan_s: float, wake: Callable[[], None]):
         self._names = names
         self._changes = Changes(wake)
-        put = self._changes.put
+        tell, tell_scanned = self._changes.tell, self._changes.tell_scanned
         self._watches: dict[Path, Watches] = {}
         self._scanners: dict[Path, Scanner] = {}
         for folder in folders:
             if folder.poll_s is None:
                 self._watches[folder.path] = Watches(folder, self)
-            self._scanners[folder.path] = Scanner(folder, names, rescan_s, self._watches.get(folder.path), put)
-        self._lookers = {root: Looker(root, put) for root in self._scanners}
+            self._scanners[folder.path] = Scanner(folder, names, rescan_s, self._watches.get(folder.path), tell_scanned)
+        self._lookers = {root: Looker(root, tell) for root in self._scanners}
 
     def start(self) -> None:
         """Begin to watch and to scan; returns when all folders are watched that answer."""
@@ -45,13 +45,13 @@ class Source:
         for scanner in self._scanners.values():
             scanner.armed.wait(max(0.0, patient_until - time.monotonic()))
 
-    def changes(self) -> list[Change]:
-        """What came since the last call; never waits."""
-        return self._changes.take()
+    def changes(self, room: int) -> list[Change]:
+        """What came since the last call, of scans only up to about so many photos; never waits."""
+        return self._changes.take(room)
 
-    def pending(self) -> bool:
+    def pending(self, room: int) -> bool:
         """Whether changes wait to be taken."""
-        return self._changes.pending()
+        return self._changes.pending(room)
 
     def look(self, paths: Iterable[Path]) -> None:
         """Ask what becomes of these files; a change answers for each that lies in a watched folder."""

@@ -2,18 +2,20 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from bibwatch.mounts import inner, number_of, place_of
-from bibwatch.values import FileStamp
+from bibwatch.values import FileStamp, NameRange
 from bibwatch.watch.changes import Identity, Listing, Place
 from bibwatch.watch.names import PhotoNames
 
+AT_ONCE = 500  # photos in one listing, so that a scan of the largest folder takes no more memory than of any other
+
 
 def walk(root: Path, names: PhotoNames, *, recursive: bool, top: Path | None = None) -> Iterator[Listing]:
-    """List a watched folder, or the part of it from `top`, and the folders below if asked.
+    """List a watched folder, or the part of it from `top`, and the folders below if asked; a large one bit by bit.
 
     Each comes before its sub-folders. A folder that is gone, or a link, when its turn comes is left out.
     """
@@ -25,21 +27,44 @@ def walk(root: Path, names: PhotoNames, *, recursive: bool, top: Path | None = N
             if not is_reached(root, folder):
                 continue
             identity, place = identity_of(folder), place_below(root, folder)
-            with os.scandir(folder) as entries:
-                listed = list(entries)
-            inside = [entry.name for entry in listed if entry.is_dir(follow_symlinks=False)] if recursive else []
-            photos, unseen = _photos_in(folder, [entry.name for entry in listed if names.is_photo(entry.name)])
-            stayed = identity == identity_of(folder)
+            photos, folders = _names_in(folder, names)
         except FileNotFoundError:
             continue
         except OSError as error:
             yield Listing(top, folder, {}, {}, fault=error.strerror or str(error))
             continue
-        pending += [folder / name for name in inside if names.is_watched(name)]
-        yield Listing(top, folder, photos, unseen, identity, place if stayed else None)
+        if recursive:
+            pending += [folder / name for name in folders]
+        for within, some in _bits(photos):
+            stamps, unseen = _stamps_of(folder, some)
+            if identity != identity_of(folder):
+                place = None
+            yield Listing(top, folder, stamps, unseen, identity, place, names=within)
 
 
-def _photos_in(folder: Path, names: Iterable[str]) -> tuple[dict[str, FileStamp], dict[str, str]]:
+def _names_in(folder: Path, names: PhotoNames) -> tuple[list[str], list[str]]:
+    """Photos, by the bytes of their names, and the sub-folders to look into."""
+    photos, folders = [], []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if names.is_photo(entry.name):
+                photos.append(entry.name)
+            if names.is_watched(entry.name) and entry.is_dir(follow_symlinks=False):
+                folders.append(entry.name)
+    return sorted(photos, key=os.fsencode), folders
+
+
+def _bits(names: Sequence[str]) -> Iterator[tuple[NameRange, Sequence[str]]]:
+    """Sorted names a few at a time, each time with the stretch that holds them; the stretches leave nothing out."""
+    whole = NameRange()
+    starts = range(0, max(1, len(names)), AT_ONCE)
+    for start in starts:
+        after = os.fsencode(names[start - 1]) if start else whole.after
+        some = names[start : start + AT_ONCE]
+        yield NameRange(after, os.fsencode(some[-1]) if start != starts[-1] else whole.upto), some
+
+
+def _stamps_of(folder: Path, names: Iterable[str]) -> tuple[dict[str, FileStamp], dict[str, str]]:
     """The photos among these names, and what is wrong with those that cannot be looked at."""
     photos, unseen = {}, {}
     for name in names:

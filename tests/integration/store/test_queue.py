@@ -1,3 +1,4 @@
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from bibwatch.errors import CouldNotStart, DatabaseMissing
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.readings import Seen
 from bibwatch.store.store import Store
-from bibwatch.values import Box, Correction, Job, Photo, Reading, Sighting
+from bibwatch.values import Box, Correction, Job, NameRange, Photo, Reading, Sighting
 
 A, B = Photo(Path("/in/a.jpg"), 100, 5), Photo(Path("/in/cam2/b.jpg"), 200, 6)
 ODD = Photo(Path("/in/bad\udcff\nname.jpg"), 1, 1)
@@ -150,6 +151,19 @@ def test_known_photos_are_told_by_folder(store: Store) -> None:
         ODD.path.name: Sighting((1, 1), None),
     }
     assert sorted(store.queue.known_folders(Path("/in"))) == [Path("/in"), Path("/in/cam2")]
+
+
+def test_known_photos_of_a_stretch_of_names_are_told_in_the_order_of_bytes(store: Store) -> None:
+    odd, face = os.fsdecode(b"b\xff.jpg"), "b\N{GRINNING FACE}.jpg"
+    names = ["a.jpg", face, odd, "c.jpg"]
+    store.queue.add([Photo(Path("/in") / name, 1, 1) for name in names], now=1.0)
+
+    def known(after: str, upto: str) -> list[str]:
+        return sorted(store.queue.known_in(Path("/in"), NameRange(os.fsencode(after), os.fsencode(upto))))
+
+    assert known("a.jpg", face) == [face]
+    assert known(face, "c.jpg") == sorted(["c.jpg", odd])
+    assert sorted(store.queue.known_in(Path("/in"))) == sorted(names)
 
 
 def test_a_removed_photo_is_forgotten_but_its_readings_are_not(store: Store) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bibwatch.values import FileStamp, Sighting
+from bibwatch.values import ALL_NAMES, FileStamp, NameRange, Sighting
 from bibwatch.watch import walk
 from bibwatch.watch.changes import Change
 from bibwatch.watch.inbox import Inbox
@@ -44,8 +44,9 @@ class Watcher:
         self.source = Source(folders, NAMES, rescan_s, lambda: None)
         self.source.start()
 
-    def known_in(self, folder: Path) -> dict[str, Sighting]:
-        return {path.name: sighting for path, sighting in self.photos.items() if path.parent == folder}
+    def known_in(self, folder: Path, names: NameRange = ALL_NAMES) -> dict[str, Sighting]:
+        inside = {path.name: sighting for path, sighting in self.photos.items() if path.parent == folder}
+        return {name: sighting for name, sighting in inside.items() if names.after < os.fsencode(name) <= names.upto}
 
     def sighting(self, path: Path) -> Sighting | None:
         return self.photos.get(path)
@@ -59,7 +60,7 @@ class Watcher:
         return list({path.parent for path in self.photos if path.is_relative_to(root)})
 
     def step(self) -> None:
-        self.changes.extend(self.source.changes())
+        self.changes.extend(self.source.changes(self.inbox.room))
         self.inbox.take(self.changes, time.monotonic())
         self.source.look(self.inbox.to_look_at(time.monotonic()))
         for path, rested in self.inbox.rested.items():
@@ -82,7 +83,7 @@ class Watcher:
         deadline = time.monotonic() + 3 * SETTLE_S
         while time.monotonic() < deadline:
             self.step()
-        self.until(lambda: self.inbox.scanned and not self.inbox and not self.source.pending())
+        self.until(lambda: self.inbox.scanned and not self.inbox and not self.source.pending(self.inbox.room))
 
     def names(self) -> list[str]:
         return sorted(str(path.relative_to(self.root)) for path in self.photos)

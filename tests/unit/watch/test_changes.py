@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 from bibwatch.values import FileStamp
-from bibwatch.watch.changes import Change, Changes, Listing, Touched
+from bibwatch.watch.changes import AT_ONCE, BACKLOG, Change, Changes, Listing, Touched
 
 HANG_S = 30.0
 ROOT = Path("/in")
@@ -14,33 +14,51 @@ def listing(photos: int) -> Listing:
     return Listing(ROOT, ROOT, {f"{number}.jpg": FileStamp(1, 1, 1, 1, 1) for number in range(photos)}, {})
 
 
-def put_all(changes: Changes, *what: Change) -> threading.Thread:
-    thread = threading.Thread(target=lambda: [changes.put(one) for one in what])
+def scanning(changes: Changes, *what: Change) -> threading.Thread:
+    thread = threading.Thread(target=lambda: [changes.tell_scanned(one) for one in what])
     thread.start()
     return thread
 
 
-def test_a_scan_pauses_while_the_listings_of_many_photos_wait() -> None:
+def test_a_scan_pauses_while_the_main_loop_is_behind() -> None:
     woken = threading.Semaphore(0)
     changes = Changes(woken.release)
-    thread = put_all(changes, listing(5000), listing(10), listing(10))
-    assert woken.acquire(timeout=HANG_S)
+    listings = [listing(1) for _ in range(BACKLOG + 2)]
+    thread = scanning(changes, *listings)
+    for _ in range(BACKLOG):
+        assert woken.acquire(timeout=HANG_S)
     assert not woken.acquire(timeout=0.1)
-    assert [len(one.photos) for one in changes.take() if isinstance(one, Listing)] == [5000]
-    assert woken.acquire(timeout=HANG_S)
-    assert woken.acquire(timeout=HANG_S)
+    assert changes.take(room=100) == listings[:BACKLOG]
     thread.join(HANG_S)
-    assert len(changes.take()) == 2
-    assert not changes.pending()
+    assert changes.take(room=100) == listings[BACKLOG:]
+    assert not changes.pending(room=100)
 
 
-def test_what_is_no_listing_never_waits_and_nothing_does_once_it_is_closed() -> None:
+def test_a_scan_brings_in_no_more_than_there_is_room_for_and_known_photos_take_none_next_time() -> None:
     changes = Changes(lambda: None)
-    touched = Touched(ROOT / "a.jpg", None)
-    put_all(changes, listing(5000), touched).join(HANG_S)
-    thread = put_all(changes, listing(5000), listing(5000))
-    changes.put(touched)
+    listings = [listing(5), listing(5), listing(5)]
+    scanning(changes, *listings).join(HANG_S)
+    assert not changes.pending(room=0)
+    assert changes.take(room=0) == []
+    assert changes.take(room=6) == listings[:2]
+    assert changes.pending(room=1)
+
+
+def test_what_was_told_never_waits_and_comes_before_what_scans_find() -> None:
+    changes = Changes(lambda: None)
+    told = [Touched(ROOT / f"{number}.jpg", None) for number in range(AT_ONCE + 1)]
+    found = listing(1)
+    scanning(changes, found).join(HANG_S)
+    for change in told:
+        changes.tell(change)
+    assert changes.pending(room=0)
+    assert changes.take(room=1) == told[:AT_ONCE]
+    assert changes.take(room=1) == [told[-1], found]
+
+
+def test_no_scan_waits_once_it_is_closed() -> None:
+    changes = Changes(lambda: None)
+    thread = scanning(changes, *[listing(1) for _ in range(BACKLOG + 2)])
     changes.close()
     thread.join(HANG_S)
     assert not thread.is_alive()
-    assert len(changes.take()) == 5

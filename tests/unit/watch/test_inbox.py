@@ -1,12 +1,13 @@
 """What counts as settled, gone or out of sight, with changes, places and a database of the test's own."""
 
+import os
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from bibwatch.values import FileStamp, Sighting
+from bibwatch.values import ALL_NAMES, FileStamp, NameRange, Sighting
 from bibwatch.watch.changes import Change, Listing, Looked, Place, Replaced, Touched, Walked
 from bibwatch.watch.inbox import Inbox
 
@@ -23,9 +24,10 @@ class Database:
         self.fails = False
         self.writes = 0
 
-    def known_in(self, folder: Path) -> dict[str, Sighting]:
+    def known_in(self, folder: Path, names: NameRange = ALL_NAMES) -> dict[str, Sighting]:
         self._check()
-        return {path.name: sighting for path, sighting in self.photos.items() if path.parent == folder}
+        inside = {path.name: sighting for path, sighting in self.photos.items() if path.parent == folder}
+        return {name: sighting for name, sighting in inside.items() if names.after < os.fsencode(name) <= names.upto}
 
     def known_folders(self, root: Path) -> list[Path]:
         self._check()
@@ -131,6 +133,32 @@ def test_what_a_scan_learns_of_many_folders_is_written_at_once() -> None:
     bench.scan()
     assert {sighting.place for sighting in bench.database.photos.values()} == {None}
     assert bench.database.writes == 2
+
+
+def test_a_folder_listed_bit_by_bit_misses_a_photo_only_in_its_own_stretch() -> None:
+    photos = [ROOT / f"{name}.jpg" for name in "abcd"]
+    bench = Bench(Database(*photos))
+    bits = (
+        Listing(ROOT, ROOT, {"a.jpg": stamp(A)}, {}, None, HOME, names=NameRange(upto=b"b.jpg")),
+        Listing(ROOT, ROOT, {}, {"c.jpg": "Input/output error"}, None, HOME, names=NameRange(b"b.jpg", b"c.jpg")),
+        Listing(ROOT, ROOT, {}, {}, None, HOME, names=NameRange(b"c.jpg")),
+    )
+    bench.take(*bits, Walked(ROOT, {ROOT: HOME}, whole=True))
+    assert bench.inbox.faults() == {ROOT: "c.jpg: Input/output error"}
+    assert bench.look() == {photos[1]: False, photos[3]: False}
+    bench.there = set(photos)
+    bench.scan()
+    assert bench.inbox.faults() == {}
+
+
+def test_scans_pause_while_many_photos_settle_but_not_for_a_disk_that_does_not_answer() -> None:
+    bench = Bench(Database())
+    room = bench.inbox.room
+    bench.take(Listing(ROOT, ROOT, {f"{number}.jpg": stamp(A) for number in range(room)}, {}, None, HOME))
+    assert bench.inbox.room == 0
+    while bench.inbox.to_look_at(1.0):
+        pass  # nothing comes back
+    assert len(bench.inbox) == bench.inbox.room == room
 
 
 def test_a_photo_that_went_between_its_folders_listing_and_the_end_of_the_scan_is_missed_by_nobody() -> None:
