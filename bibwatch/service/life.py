@@ -13,6 +13,7 @@ from bibwatch.config import Config, ConfigFile, load_config
 from bibwatch.errors import BibwatchError, CouldNotStart, DatabaseDamaged, DatabaseFault
 from bibwatch.read import engine
 from bibwatch.service.health import Changes, Reason, health, reasons
+from bibwatch.service.memory import give_back_large_blocks
 from bibwatch.service.metrics import MetricsFile
 from bibwatch.service.rooms import Rooms
 from bibwatch.service.setup import engine_setup
@@ -57,6 +58,7 @@ class Service:
     def run(self) -> None:
         """Live until SIGTERM or SIGINT; SIGHUP reloads the config."""
         self._waker.on_signals(self._on_signal)
+        give_back_large_blocks()
         with self:
             systemd.notify("READY=1", "STATUS=watching")
             while not self._stopping:
