@@ -18,7 +18,7 @@ def check_whole(path: Path, check: str) -> None:
         sqlite3.Error: it cannot be opened.
     """
     try:
-        verdict = _verdict(path, check)
+        verdict = "it is empty, but its log is not" if _has_lost_all(path) else _verdict(path, check)
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
@@ -43,6 +43,12 @@ def _verdict(path: Path, check: str) -> str:
             else:
                 break
     return str(verdict)
+
+
+def _has_lost_all(path: Path) -> bool:
+    """Whether nothing is left but a log, which SQLite throws away at the first look at the empty file."""
+    log = path.with_name(f"{path.name}-wal")
+    return path.stat().st_size == 0 and log.exists() and log.stat().st_size > 0
 
 
 def is_damage(error: sqlite3.Error) -> bool:

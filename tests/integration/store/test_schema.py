@@ -179,6 +179,19 @@ def test_what_a_crash_left_in_the_log_is_not_moved_into_a_damaged_database(datab
     assert (crashed.read_bytes(), log.read_bytes()) == before
 
 
+def test_an_empty_database_beside_a_log_is_damaged_and_the_log_is_kept(database: Path) -> None:
+    log = database.with_name("bibwatch.db-wal")
+    store = Store.open(database)
+    store.queue.add(photos(1, "/late"), now=3.0)
+    before = log.read_bytes()
+    store.close()
+    database.write_bytes(b"")
+    log.write_bytes(before)
+    with pytest.raises(DatabaseDamaged, match="empty, but its log is not"):
+        Store.open(database)
+    assert log.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     "damage",
     [
