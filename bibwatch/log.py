@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -17,30 +17,52 @@ def fields(photo: Path, bibs: Iterable[str] = ()) -> dict[str, list[str] | bytes
 class Throttle(logging.Filter):
     """Holds back warnings of a kind that comes too often, and says how many it held back.
 
-    A kind is a place in the code. Lines below a warning pass, since they tell what was done.
+    A kind is a place in the code, or what the line's `kind` says: see `of_kind`. Lines below a warning pass, since they
+    tell what was done.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__()
         self._clock = clock  # monotonic seconds
         self._let_through: dict[str, deque[float]] = {}
-        self._held_back: dict[str, int] = {}
+        self._held_back: Counter[str] = Counter()
+        self._last: dict[str, str] = {}  # kind -> the last line that was held back
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is let through; the first one after a pause carries the count."""
+        """Whether the line is let through; once a pause is over, the next line of any kind brings the count along."""
+        now = self._clock()
+        kind = getattr(record, "kind", f"{record.name}: {record.msg}")
+        self._tell_counts(logging.getLogger(record.name), now, kind)
         if record.levelno < logging.WARNING:
             return True
-        kind, now = f"{record.name}: {record.msg}", self._clock()
         times = self._let_through.setdefault(kind, deque(maxlen=LINES))
-        if len(times) == LINES and now - times[0] < LINES_S:
-            self._held_back[kind] = self._held_back.get(kind, 0) + 1
+        if _is_full(times, now):
+            self._held_back[kind] += 1
+            self._last[kind] = record.getMessage()
             return False
         times.append(now)
+        self._last.pop(kind, None)
         if held_back := self._held_back.pop(kind, 0):
             _add(record, f"{held_back} more like this were held back")
-        if len(times) == LINES and now - times[0] < LINES_S:
+        if _is_full(times, now):
             _add(record, "more like this are held back for a while")
         return True
+
+    def _tell_counts(self, log: logging.Logger, now: float, but: str) -> None:
+        """Say what was held back of kinds whose pause is over, in lines of their own."""
+        over = [kind for kind in self._held_back if kind != but and not _is_full(self._let_through[kind], now)]
+        for kind in over:
+            told = self._held_back.pop(kind), self._last.pop(kind)
+            log.warning("%d lines were held back, the last one: %s", *told, extra=of_kind(f"held back: {kind}"))
+
+
+def of_kind(kind: str) -> dict[str, str]:
+    """Lets a line count with those of its kind only. For `extra` of the logging calls."""
+    return {"kind": kind}
+
+
+def _is_full(times: deque[float], now: float) -> bool:
+    return len(times) == LINES and now - times[0] < LINES_S
 
 
 def _add(record: logging.LogRecord, note: str) -> None:

@@ -133,3 +133,8 @@ def shown(path: Path | str) -> str:
     """A path as one printable line: names may hold newlines, escape codes or bytes that are no text."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def count_of(number: int, noun: str) -> str:
+    """1 photo, 2 photos."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bibwatch.cli.options import config_option, count_of, device_option, force_option
+from bibwatch.cli.options import config_option, device_option, force_option
 from bibwatch.cli.show import counting
 from bibwatch.config import load_config
 from bibwatch.errors import ExtraMissing, TrainingError
 from bibwatch.files import must_be_new
+from bibwatch.values import count_of
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from bibwatch.train.run import Run

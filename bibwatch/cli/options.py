@@ -8,6 +8,7 @@ import click
 
 from bibwatch.errors import BibwatchError, ConfigError, CouldNotStart, EngineUnavailable, ExtraMissing
 from bibwatch.store.schema import database_faults
+from bibwatch.values import count_of
 
 BAD_CONFIG, COULD_NOT_START = 2, 3
 STANDARD_CONFIG = Path("config.yaml")
@@ -58,8 +59,3 @@ class Commands(click.Group):
         except BibwatchError as error:
             click.echo(f"bibwatch: {error}", err=True)
             ctx.exit(1)
-
-
-def count_of(number: int, noun: str) -> str:
-    """1 photo, 2 photos."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

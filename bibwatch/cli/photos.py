@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from bibwatch.cli.options import STANDARD_CONFIG, as_json, config_option, count_of, reader_options
+from bibwatch.cli.options import STANDARD_CONFIG, as_json, config_option, reader_options
 from bibwatch.config import Config, load_config, with_reader
 from bibwatch.errors import PhotoError
-from bibwatch.values import shown
+from bibwatch.values import count_of, shown
 
 
 @click.command()
@@ -96,8 +96,10 @@ def link(config_path: Path, dry_run: bool, json_wanted: bool) -> None:
         click.echo(f"{'would unlink' if dry_run else 'unlinked'} {shown(path)}")
     for path, reason in outcome.troubles.items():
         click.echo(f"{shown(path)}: {reason}", err=True)
+    would = "to be " if dry_run else ""
     click.echo(
-        f"{count_of(len(outcome.made), 'link')} made, {len(outcome.removed)} removed, {outcome.kept} as they were"
+        f"{count_of(len(outcome.made), 'link')} {would}made, {len(outcome.removed)} {would}removed, "
+        f"{outcome.kept} as they were"
     )
 
 

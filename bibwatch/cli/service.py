@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from bibwatch.cli.options import as_json, config_option, count_of
+from bibwatch.cli.options import as_json, config_option
 from bibwatch.config import find_database, load_config
 from bibwatch.errors import ConfigError
-from bibwatch.values import shown
+from bibwatch.values import count_of, shown
 
 
 @click.command()
@@ -78,7 +78,7 @@ def status(config_path: Path, json_wanted: bool, watched: bool) -> None:
 
     \b
     Example:  bibwatch status --watch
-    Exit:     0 ok, 1 degraded, 2 down.
+    Exit:     0 ok, 1 degraded, 2 down, or the config is bad.
     """
     from bibwatch.cli.show import keep_showing, status_as_text
     from bibwatch.service.status import gather
@@ -99,9 +99,10 @@ def status(config_path: Path, json_wanted: bool, watched: bool) -> None:
 @click.command()
 @config_option
 def check(config_path: Path) -> None:
-    """Check config, folders, disk, engine and systemd, and say what to mend.
+    """Check config, folders, disks, database, engine and systemd, and say what to mend.
 
     \b
+    Example:  bibwatch check -c /etc/bibwatch/config.yaml
     Exit:     0 all well, 1 something to mend.
     """
     from bibwatch.service.check import checks

@@ -10,10 +10,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bibwatch.cli.options import count_of
 from bibwatch.errors import PhotoError
 from bibwatch.match.decide import read_bibs
-from bibwatch.values import shown
+from bibwatch.values import count_of, shown
 
 if TYPE_CHECKING:  # `status` answers in half a second because it imports none of this
     from bibwatch.link.apply import Applied

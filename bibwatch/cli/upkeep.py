@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from bibwatch.cli.options import as_json, config_option, count_of
+from bibwatch.cli.options import as_json, config_option
 from bibwatch.config import load_config
-from bibwatch.values import shown
+from bibwatch.values import count_of, shown
 
 
 @click.command()
@@ -21,7 +21,7 @@ def verify(config_path: Path, json_wanted: bool) -> None:
 
     \b
     Example:  bibwatch verify
-    Exit:     0 all agree, 1 if anything differs.
+    Exit:     0 all agree, 1 if anything differs or there is no database, 2 bad config.
     """
     from bibwatch.service.verify import verify as differences
 

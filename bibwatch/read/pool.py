@@ -91,6 +91,12 @@ class Pool:
         return sum(len(child.in_hand) for child in self._children)
 
     @property
+    def kept_waiting_s(self) -> float:
+        """Seconds that a child has waited to hear whether to read the photo it has hashed."""
+        asked_at = [child.asked_at for child in self._children if child.asked_at is not None]
+        return time.monotonic() - min(asked_at) if asked_at else 0.0
+
+    @property
     def pids(self) -> list[int]:
         """The children's process ids."""
         return [child.process.pid for child in self._children if child.process.pid is not None]
@@ -166,7 +172,7 @@ class Pool:
             while child.connection.poll():
                 message = child.connection.recv()
                 if isinstance(message, Hashed):
-                    child.asks = True
+                    child.asked_at = time.monotonic()
                     answers.append((child.in_hand[message.ticket], message))
                 elif isinstance(message, Read | Refused):
                     answers.append((child.hand_back(message.ticket), message))
@@ -198,7 +204,7 @@ class Pool:
         waited, limits = time.monotonic() - child.since, self._limits
         if limits.memory is not None and (used := child.memory()) > limits.memory:
             return f"it took {used / 2**30:.1f} GiB of memory, more than the {limits.memory / 2**30:.1f} it may have"
-        if child.asks and child.fetching == child.oldest():
+        if child.asked_at is not None and child.fetching == child.oldest():
             return None  # it waits for us
         if not child.loaded and waited > limits.load_s:
             return f"the engine did not load within {limits.load_s:g} s"

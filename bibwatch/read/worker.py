@@ -26,7 +26,7 @@ class Worker:
     in_hand: dict[int, Job] = field(default_factory=dict)  # ticket -> photo, oldest first
     fetching: int | None = None
     alone: bool = False  # holds a photo that gets no company
-    asks: bool = False  # waits to hear whether to read the photo it has hashed
+    asked_at: float | None = None  # since when it waits to hear whether to read the photo it has hashed
     verdict: str | None = None  # why it was killed, or said it would end
 
     @classmethod
@@ -68,7 +68,7 @@ class Worker:
 
     def reply(self, answer: Go | Drop) -> None:
         """Tell it what to do with the photo it has hashed."""
-        self.asks = False
+        self.asked_at = None
         if self.fetching == self.oldest():
             self.since = time.monotonic()
         self._send(answer)

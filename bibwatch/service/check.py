@@ -3,19 +3,25 @@
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.util import find_spec
 from multiprocessing.connection import wait
 from pathlib import Path
 
 from bibwatch.config import Config, load_config
-from bibwatch.errors import BibwatchError, ConfigError, EngineUnavailable
+from bibwatch.errors import BibwatchError, ConfigError, DatabaseMissing, EngineUnavailable
 from bibwatch.read import engine
 from bibwatch.read.pool import Pool
+from bibwatch.service.linking import Linking
 from bibwatch.service.setup import engine_setup, pool_for
+from bibwatch.store.damage import check_whole
+from bibwatch.store.schema import database_faults
+from bibwatch.store.store import Store
 from bibwatch.values import shown
 
 Check = tuple[str, str | None]  # what was looked at, and what is wrong with it
 
+ROOM = 500 * 10**6  # bytes that a race's database, or its links, may come to need
 INOTIFY_WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
 
 
@@ -31,7 +37,7 @@ def checks(config_path: Path) -> Iterator[Check]:
     for folder in config.watch:
         yield f"watched folder {shown(folder.path)}", _watch_fault(config, folder.path)
     yield f"link root {shown(config.links.root)}", _write_fault(config.links.root)
-    yield f"database {shown(config.database)}", _write_fault(config.database.parent)
+    yield f"database {shown(config.database)}", _write_fault(config.database.parent) or _database_fault(config)
     yield from _engine_checks(config)
     yield _systemd_check()
 
@@ -56,7 +62,25 @@ def _write_fault(folder: Path) -> str | None:
         return f"{shown(standing)} is not a folder"
     if not os.access(standing, os.W_OK | os.X_OK):
         return f"this user may not write to {shown(standing)}; mend its permissions"
+    disk = os.statvfs(standing)
+    if (free := disk.f_bavail * disk.f_frsize) < ROOM:
+        return f"only {free // 10**6} MB are free on its disk; make room"
     return None
+
+
+def _database_fault(config: Config) -> str | None:
+    """Whether it is damaged, or knows a disk of the link root's that is not there now."""
+    try:
+        with database_faults():
+            if not config.database.exists():
+                return None
+            check_whole(config.database, "quick_check")
+            with closing(Store.open_read_only(config.database)) as store:
+                return Linking(store, "", config).held_back()
+    except DatabaseMissing:
+        return None  # somebody is about to make its tables
+    except BibwatchError as error:
+        return str(error)
 
 
 def _engine_checks(config: Config) -> Iterator[Check]:

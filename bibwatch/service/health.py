@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bibwatch.log import of_kind
 from bibwatch.service.rooms import Rooms
 from bibwatch.values import shown
 
@@ -29,9 +31,10 @@ class Reason:
 
 def reasons(rooms: Rooms) -> Iterator[Reason]:
     """Every reason why not all is well in the rooms."""
-    faults = rooms.source.faults() | rooms.inbox.faults()
-    for path, text in faults.items():
-        yield Reason(shown(path), f"{shown(path)}: {text}")
+    for path, texts in _folder_faults(rooms).items():
+        for text in texts:
+            told = f"{shown(path)}: {text}"
+            yield Reason(re.sub(r"[0-9]+", "#", told), told)
     if not rooms.source.alive:
         yield Reason("scan", "the folders are not scanned any more, through an error of bibwatch's own; restart it")
     yield from link_reasons(rooms.linking.troubles)
@@ -40,6 +43,14 @@ def reasons(rooms: Rooms) -> Iterator[Reason]:
         yield Reason("engine", text)
     elif rooms.pool.slowed:
         yield Reason("readers", rooms.pool.slowed)
+
+
+def _folder_faults(rooms: Rooms) -> dict[Path, list[str]]:
+    """Folder -> why its photos are out of sight, and why events from it are missing."""
+    faults: dict[Path, list[str]] = {}
+    for path, text in (*rooms.inbox.faults().items(), *rooms.source.faults().items()):
+        faults.setdefault(path, []).append(text)
+    return faults
 
 
 def link_reasons(troubles: Mapping[Path, str]) -> Iterator[Reason]:
@@ -52,14 +63,13 @@ def link_reasons(troubles: Mapping[Path, str]) -> Iterator[Reason]:
 
 def health(rooms: Rooms, degraded: Iterable[str], now: float) -> dict[str, Any]:
     """What `status` shows of the running service, as plain values; `now` is monotonic seconds."""
-    pool, tally, faults = rooms.pool, rooms.turns.tally, rooms.source.faults()
+    pool, tally, faults = rooms.pool, rooms.turns.tally, _folder_faults(rooms)
     waiting_since = rooms.store.queue.waiting_since()
-    away = rooms.inbox.faults()
     return {
         "pid": os.getpid(),
         "engine": rooms.engine,
         "folders": [
-            {"path": shown(folder.path), "fault": away.get(folder.path) or faults.get(folder.path)}
+            {"path": shown(folder.path), "fault": "; ".join(faults.get(folder.path, ())) or None}
             for folder in rooms.config.watch
         ],
         "watches": rooms.source.watched_folders(),
@@ -95,7 +105,7 @@ class Changes:
         """Compare the reasons with the last ones."""
         now = {reason.kind: reason for reason in degraded}
         for kind in now.keys() - self._told.keys():
-            log.warning("degraded: %s", now[kind])
+            log.warning("degraded: %s", now[kind], extra=of_kind(kind))
         for kind in self._told.keys() - now.keys():
             log.info("well again: %s", self._told[kind])
         self._told = now

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from bibwatch import systemd
 from bibwatch.config import Config, ConfigFile, load_config
@@ -28,7 +28,8 @@ STEP_S = 0.25  # the longest the loop waits: how soon a saved config or a hung c
 BEAT_S = 1.0
 GRACE_S = 5.0  # for photos in the engine when the service is told to stop
 REFUSED_S = 5.0  # between tries of a config that was refused: the folder it names may be there by now
-MIGRATION_S = 600.0  # that the service manager is asked to wait for, at each step of bringing a database up to date
+KEPT_WAITING_S = 60.0  # that a child may wait to hear whether to read a photo; the answer takes milliseconds
+DATABASE_S = 600.0  # that the service manager is asked to wait for each step of making the database ready
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Service:
         self._silenced: str | None = None  # why the last beat could not be written down
         self._stopping = self._reload_asked = False
         self._beat_at = self._refused_at = float("-inf")  # monotonic seconds
+        self._told: tuple[dict[str, Any], dict[str, int]] | None = None  # health and counts as last written down
         self._changes, self._watchdog, self._metrics = Changes(), systemd.Watchdog(), MetricsFile()
         self._waker = Waker()
 
@@ -95,6 +97,7 @@ class Service:
 
     def _open_store(self) -> Store:
         path = self._config.database
+        _ask_for_time("looking at the database")  # at all of it, and a damaged one may have to be made anew
         try:
             return Store.open(path, _tell_migration, thorough=self._rebuild)
         except DatabaseDamaged:
@@ -124,8 +127,18 @@ class Service:
             self.database_fault = None
         ended = time.monotonic()  # a locked database may have taken seconds
         self._beat(ended)
-        if self.rooms.source.alive:
+        if self._goes_on():
             self._watchdog.alive(ended)
+
+    def _goes_on(self) -> bool:
+        """Whether the scans, the looks and the dispatcher do, besides this loop.
+
+        A database that fails, or is locked, still answers, and a restart would mend nothing; it would only lose what
+        children have said and nobody could store.
+        """
+        return self.rooms.source.alive and (
+            self.database_fault is not None or self.rooms.pool.kept_waiting_s < KEPT_WAITING_S
+        )
 
     def _act(self, now: float) -> None:
         if self._is_reload_due(now):
@@ -181,8 +194,13 @@ class Service:
         except DatabaseFault as error:
             self._silenced = str(error)
             systemd.notify(f"STATUS=degraded: {error}")
+            if self._told is not None:
+                told, counts = self._told
+                degraded = list(self.degraded())
+                self._metrics.write(self.rooms.config.metrics, told | {"degraded": degraded}, counts, now)
             return
         self._silenced = None
+        self._told = told, counts
         self._metrics.write(self.rooms.config.metrics, told, counts, now)
         well = f"; degraded: {degraded[0]}" if degraded else ""
         systemd.notify(
@@ -222,4 +240,8 @@ class Service:
 
 def _tell_migration(name: str) -> None:
     log.info("bringing the database up to date: %s", name)
-    systemd.notify(f"EXTEND_TIMEOUT_USEC={MIGRATION_S * 1e6:.0f}", "STATUS=bringing the database up to date")
+    _ask_for_time("bringing the database up to date")
+
+
+def _ask_for_time(status: str) -> None:
+    systemd.notify(f"EXTEND_TIMEOUT_USEC={DATABASE_S * 1e6:.0f}", f"STATUS={status}")

@@ -2,12 +2,15 @@
 
 import os
 import time
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from bibwatch.errors import DatabaseMissing, DatabaseUnreadable
+from bibwatch.errors import DatabaseFault, DatabaseMissing, DatabaseUnreadable
+from bibwatch.store.damage import is_locked
 from bibwatch.store.lock import ServiceLock
+from bibwatch.store.schema import database_faults
 from bibwatch.store.store import Store
 from bibwatch.values import shown
 
@@ -42,27 +45,38 @@ def gather(database: Path) -> Status:
     try:
         store = Store.open_read_only(database)
     except (DatabaseMissing, DatabaseUnreadable) as error:
-        return Status("degraded" if runs else "down", [str(error)], {}, 0, 0, {})
-    try:
-        beat_at, health = store.pulse.last() or (0.0, {})
-        degraded = list(health.pop("degraded", []))
-        silent_s = abs(time.time() - beat_at)
-        if runs and silent_s > STALE_S:
-            degraded.append(f"the service has said nothing for {silent_s:.0f} s{_cause(database)}")
-        if not runs:
-            degraded, health = ["the service is not running; `bibwatch run` starts it"], {}
-        return Status(
-            state="down" if not runs else "degraded" if degraded else "ok",
-            degraded=degraded,
-            queue=store.queue.counts(),
-            inferences=store.readings.count_reads(),
-            links=store.links.count(),
-            health=health,
-            last_photos=[shown(path) for path in store.queue.newest(SHOWN)],
-            failed=[{"photo": shown(path), "reason": reason} for path, reason in store.queue.failed(SHOWN)],
-        )
-    finally:
-        store.close()
+        return _unknown(str(error), runs=runs)
+    with closing(store):
+        try:
+            with database_faults():
+                return _told(store, database, runs=runs)
+        except DatabaseFault as error:
+            return _unknown(f"{shown(database)}: {error}", runs=runs)
+
+
+def _unknown(reason: str, *, runs: bool) -> Status:
+    """All that can be said where the database tells nothing."""
+    return Status("degraded" if runs else "down", [reason], {}, 0, 0, {})
+
+
+def _told(store: Store, database: Path, *, runs: bool) -> Status:
+    beat_at, health = store.pulse.last() or (0.0, {})
+    degraded = list(health.pop("degraded", []))
+    silent_s = abs(time.time() - beat_at)
+    if runs and silent_s > STALE_S:
+        degraded.append(f"the service has said nothing for {silent_s:.0f} s{_cause(database)}")
+    if not runs:
+        degraded, health = ["the service is not running; `bibwatch run` starts it"], {}
+    return Status(
+        state="down" if not runs else "degraded" if degraded else "ok",
+        degraded=degraded,
+        queue=store.queue.counts(),
+        inferences=store.readings.count_reads(),
+        links=store.links.count(),
+        health=health,
+        last_photos=[shown(path) for path in store.queue.newest(SHOWN)],
+        failed=[{"photo": shown(path), "reason": reason} for path, reason in store.queue.failed(SHOWN)],
+    )
 
 
 def _cause(database: Path) -> str:
@@ -72,4 +86,4 @@ def _cause(database: Path) -> str:
         return ": its database's disk is read-only"
     if disk.f_bavail * disk.f_frsize < FULL:
         return ": its database's disk is full; make room"
-    return ""
+    return ": another program holds its database locked" if is_locked(database) else ""

@@ -12,7 +12,7 @@ from bibwatch.service.linking import Linking
 from bibwatch.service.setup import Watching, engine_name
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
-from bibwatch.values import Sighting, shown
+from bibwatch.values import Sighting, count_of, shown
 from bibwatch.watch.changes import Listing
 from bibwatch.watch.names import WatchedFolder
 from bibwatch.watch.walk import walk
@@ -30,9 +30,12 @@ def verify(config: Config) -> Iterator[str]:
         watching = Watching.of(config)
         for folder in watching.folders:
             yield from _photos(store, folder, watching)
-        reading = store.queue.counts()["reading"]
-        if reading and not ServiceLock(config.database).held_elsewhere():
-            yield f"{reading} photos were being read when the service ended; its next start reads them"
+        counts, runs = store.queue.counts(), ServiceLock(config.database).held_elsewhere()
+        if reading := counts["reading"]:
+            begun = "in hand now" if runs else "in hand when the service ended; its next start reads them"
+            yield f"{count_of(reading, 'photo')}: {begun}"
+        if waiting := counts["waiting"]:
+            yield f"{count_of(waiting, 'photo')}: not read yet" + ("" if runs else "; `bibwatch run` or `scan` does")
         try:
             yield from _links(config, store, watching)
         except OSError as error:
@@ -55,12 +58,13 @@ def _photos(store: Store, folder: WatchedFolder, watching: Watching) -> Iterator
         missing[place] |= known.keys() - listing.photos.keys() - listing.unseen.keys()
     for place, names in missing.items():
         if names:
-            yield f"{shown(place)}: {len(names)} known photos are out of sight, such as {shown(min(names))}"
+            yield f"{shown(place)}: {count_of(len(names), 'known photo')} out of sight, such as {shown(min(names))}"
     known_folders = (
         known for known in store.queue.known_folders(folder.path) if folder.recursive or known == folder.path
     )
     for gone in (place for place in known_folders if place not in missing and unreadable.isdisjoint(place.parents)):
-        yield f"{shown(gone)}: {len(store.queue.known_in(gone))} known photos are out of sight: no such folder now"
+        photos = count_of(len(store.queue.known_in(gone)), "known photo")
+        yield f"{shown(gone)}: {photos} out of sight: no such folder now"
 
 
 def _not_queued(listing: Listing, known: Mapping[str, Sighting]) -> Iterator[str]:

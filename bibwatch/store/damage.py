@@ -1,4 +1,4 @@
-"""Whether a database file is damaged."""
+"""Whether a database file is damaged, or out of use for another reason."""
 
 import sqlite3
 from contextlib import closing
@@ -8,6 +8,7 @@ from bibwatch.errors import DatabaseDamaged
 
 REBUILD = "`bibwatch run --rebuild` keeps it aside and reads the photos anew"
 BUSY_S = 5.0  # how long a writer waits for another one
+LOCKED_S = 1.0  # how long one waits who only asks whether he could write
 
 
 def check_whole(path: Path, check: str) -> None:
@@ -49,6 +50,16 @@ def _has_lost_all(path: Path) -> bool:
     """Whether nothing is left but a log, which SQLite throws away at the first look at the empty file."""
     log = path.with_name(f"{path.name}-wal")
     return path.stat().st_size == 0 and log.exists() and log.stat().st_size > 0
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a program keeps everybody else from writing to a database, for longer than we ever do."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=LOCKED_S)) as database:
+            database.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return False
 
 
 def is_damage(error: sqlite3.Error) -> bool:

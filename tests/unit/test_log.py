@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bibwatch.log import LINES, LINES_S, Throttle, fields
+from bibwatch.log import LINES, LINES_S, Throttle, fields, of_kind
 
 
 class Lines(logging.Handler):
@@ -93,6 +93,32 @@ def test_one_kind_does_not_hold_back_another(log: logging.Logger, lines: Lines) 
     log.warning("%s: the disk is full", "a.jpg")
     log.error("%s: lost", "a.jpg")
     assert lines.new() == ["a.jpg: the disk is full", "a.jpg: lost"]
+
+
+def test_once_the_pause_is_over_any_line_brings_along_how_many_were_held_back(
+    log: logging.Logger, lines: Lines
+) -> None:
+    warn(log, 50)
+    lines.new()
+    lines.now += LINES_S
+    for _ in range(2):
+        log.info("linked %s", "a.jpg")
+    assert lines.new() == [
+        "30 lines were held back, the last one: 49: failed",
+        "linked a.jpg",
+        "linked a.jpg",
+    ]
+
+
+def test_lines_of_a_kind_of_their_own_are_not_held_back_by_others_from_the_same_place(
+    log: logging.Logger, lines: Lines
+) -> None:
+    for number in range(LINES + 10):
+        log.warning("degraded: %s", number, extra=of_kind(str(number)))
+    assert lines.new() == [f"degraded: {number}" for number in range(LINES + 10)]
+    for _ in range(LINES + 10):
+        log.warning("degraded: %s", "flickers", extra=of_kind("flickers"))
+    assert len(lines.new()) == LINES
 
 
 def test_what_was_done_is_always_told(log: logging.Logger, lines: Lines) -> None:

@@ -190,16 +190,16 @@ def test_known_photos_that_are_out_of_sight_are_counted_by_folder(race: Race) ->
     (race.incoming / "a.jpg").unlink()
     (race.incoming / "cam1").rename(race.folder / "cam1")
     assert sorted(race.differences()) == [
-        f"{race.incoming / 'cam1'}: 1 known photos are out of sight: no such folder now",
-        f"{race.incoming}: 1 known photos are out of sight, such as a.jpg",
+        f"{race.incoming / 'cam1'}: 1 known photo out of sight: no such folder now",
+        f"{race.incoming}: 1 known photo out of sight, such as a.jpg",
     ]
 
 
 def test_a_watched_folder_that_is_away_is_named_and_its_links_are_well(race: Race) -> None:
     race.incoming.rename(race.folder / "away")
     assert sorted(race.differences()) == [
-        f"{race.incoming / 'cam1'}: 1 known photos are out of sight: no such folder now",
-        f"{race.incoming}: 1 known photos are out of sight: no such folder now",
+        f"{race.incoming / 'cam1'}: 1 known photo out of sight: no such folder now",
+        f"{race.incoming}: 1 known photo out of sight: no such folder now",
     ]
 
 
@@ -208,9 +208,17 @@ def test_photos_in_the_middle_of_their_reading_count_once_the_service_is_gone(ra
         race.begin_reading(store, "c.jpg")
     lock = ServiceLock(race.database)
     lock.take()
-    assert race.differences() == []
+    assert race.differences() == ["1 photo: in hand now"]
     lock.release()
-    assert race.differences() == ["1 photos were being read when the service ended; its next start reads them"]
+    assert race.differences() == ["1 photo: in hand when the service ended; its next start reads them"]
+
+
+def test_photos_that_nobody_has_read_yet_are_counted(race: Race) -> None:
+    (race.incoming / "c.jpg").write_text("c")
+    stamp = (race.incoming / "c.jpg").stat()
+    with closing(Store.open(race.database)) as store:
+        store.queue.add([Photo(race.incoming / "c.jpg", stamp.st_size, stamp.st_mtime_ns)], now=1.0)
+    assert race.differences() == ["1 photo: not read yet; `bibwatch run` or `scan` does"]
 
 
 def test_a_link_root_whose_disk_is_away_is_one_difference(race: Race, mounts: Mounts) -> None:
