@@ -60,7 +60,11 @@ class NameRange(NamedTuple):
     """A stretch of the file names in one folder, in the order of their bytes; all of them unless it says otherwise."""
 
     after: bytes = b""  # the first name lies behind this
-    upto: bytes = b"\xff" * 256  # the last one may be this; Linux has no name of so many bytes
+    upto: bytes = b"\xff" * 256  # the last one may be this; no name comes later
+
+    def holds(self, name: str) -> bool:
+        """Whether a name lies in the stretch."""
+        return self.after < os.fsencode(name) <= self.upto
 
 
 ALL_NAMES = NameRange()

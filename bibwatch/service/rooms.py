@@ -36,7 +36,8 @@ class Rooms:
         self._wake = wake
         self._epoch = time.time() - time.monotonic()
         self._sweep: Iterator[Applied] | None = None  # the comparison of everything with the disk, while it goes on
-        self._sweep_at = self._sweep_began = AT_ONCE  # monotonic seconds of the next one, and of the last
+        self._sweep_at = AT_ONCE  # monotonic seconds of the next one
+        self._sweep_s = 0.0  # that this one has taken so far
 
     def now(self) -> float:
         """Seconds since the epoch, by a clock that goes on evenly when somebody sets the machine's."""
@@ -91,17 +92,22 @@ class Rooms:
 
     def take_changes(self, now: float) -> None:
         """Queue what came to rest in the watched folders, and forget what went."""
-        if not self._changes:  # else the database fails, and scans wait until those before are taken
+        self._store_rested()  # what the database refused before: until it takes that, nothing more is taken here
+        if not self._changes:
             self._changes.extend(self.source.changes(self.inbox.room))
         self.inbox.take(self._changes, now)
         self.source.look(self.inbox.to_look_at(now))
+        self._store_rested()
+
+    def _store_rested(self) -> None:
         rested = self.inbox.rested
         present = [Photo(path, it.stamp.size, it.stamp.mtime_ns) for path, it in rested.items() if it.stamp is not None]
         if present:
             places = {path.parent: it.place for path, it in rested.items() if it.place is not None}
             self.store.queue.add(present, self.now(), places)
-        gone = [path for path, it in rested.items() if it.stamp is None]
-        for path in self.store.queue.remove(gone) if gone else []:
+            for photo in present:  # not again where the next fails
+                del rested[photo.path]
+        for path in self.store.queue.remove(rested) if rested else []:
             self.turns.changed_names.add(path.name)
             log.info("%s: gone", shown(path), extra=fields(path))
         rested.clear()
@@ -122,17 +128,20 @@ class Rooms:
         """Links follow at once where photos changed; now and then all are compared with the disk, bit by bit."""
         self.relink_changed()
         if self._sweep is None and now >= self._sweep_at:
-            self._sweep, self._sweep_began = self.linking.sweep(), now
+            self._sweep, self._sweep_s = self.linking.sweep(), 0.0
         if self._sweep is None:
             return
-        if (applied := next(self._sweep, None)) is not None:
+        began = time.monotonic()
+        applied = next(self._sweep, None)
+        self._sweep_s += time.monotonic() - began
+        if applied is not None:
             _tell(applied)
             return
         self._sweep = None
         rest_s = self.config.photos.rescan_s
         if self.linking.may_heal:
             rest_s = min(rest_s, RETRY_LINKS_S)
-        self._sweep_at = now + max(rest_s, SWEEP_SHARE * (now - self._sweep_began))
+        self._sweep_at = now + max(rest_s, SWEEP_SHARE * self._sweep_s)
 
     @property
     def linking_on(self) -> bool:

@@ -80,8 +80,8 @@ Change = Touched | Looked | Listing | Walked | Replaced
 class Changes:
     """The way to the main loop, which never waits here.
 
-    Scans have a lane of their own, in which they wait while the main loop is behind, or has no room for what they
-    find. Events and answers to looks never wait.
+    Scans have a lane of their own, in which photos wait while the main loop is behind, or has no room for them. Events
+    and answers to looks never wait, and nothing does behind which the news waits that a watched folder itself went.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
@@ -97,21 +97,22 @@ class Changes:
         self._wake()
 
     def tell_scanned(self, change: Change) -> None:
-        """Hand over what a scan has shown, once there is room for it."""
+        """Hand over what a scan has shown; photos wait here until the main loop has caught up."""
         with self._room:
-            self._room.wait_for(lambda: self._closed or len(self._scanned) < BACKLOG)
+            if isinstance(change, Listing):
+                self._room.wait_for(lambda: self._closed or self._listings() < BACKLOG)
             self._scanned.append(change)
         self._wake()
 
     def take(self, room: int) -> list[Change]:
-        """What came since the last call; of scans only up to so many photos, and never before what was told."""
+        """What came since the last call; of scans only up to about so many photos, and never before what was told."""
         found: list[Change] = []
         with suppress(queue.Empty):
             while len(found) < AT_ONCE:
                 found.append(self._told.get_nowait())
         if len(found) < AT_ONCE:
             with self._room:
-                while self._scanned and room > 0:
+                while self._is_free(room):
                     found.append(self._scanned.popleft())
                     room -= _size(found[-1])
                 self._room.notify_all()
@@ -119,13 +120,23 @@ class Changes:
 
     def pending(self, room: int) -> bool:
         """Whether a call of `take` would find any."""
-        return not self._told.empty() or (room > 0 and len(self._scanned) > 0)
+        with self._room:
+            return not self._told.empty() or self._is_free(room)
 
     def close(self) -> None:
         """Let no scan wait here any longer."""
         with self._room:
             self._closed = True
             self._room.notify_all()
+
+    def _listings(self) -> int:
+        return sum(isinstance(change, Listing) for change in self._scanned)
+
+    def _is_free(self, room: int) -> bool:
+        """Whether the next that a scan has shown need not wait any longer."""
+        if not self._scanned:
+            return False
+        return room > 0 or not _size(self._scanned[0]) or any(isinstance(one, Replaced) for one in self._scanned)
 
 
 def _size(change: Change) -> int:

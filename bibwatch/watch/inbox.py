@@ -9,7 +9,7 @@ from typing import Protocol
 from bibwatch.values import ALL_NAMES, FileStamp, NameRange, Sighting, shown
 from bibwatch.watch.absence import Missing, absence, is_gone, out_of_sight, without
 from bibwatch.watch.changes import Change, Listing, Looked, Place, Replaced, Touched, Walked
-from bibwatch.watch.settle import Settling
+from bibwatch.watch.settle import Settled, Settling
 
 AT_ONCE = 500  # files to look at in one call, and so photos to store in one transaction
 SETTLING = 4000  # files in their quiet period beyond which scans pause; what events tell of is never held up
@@ -37,7 +37,7 @@ class _Walk:
     """What a walk that goes on has seen."""
 
     photos: int = 0  # known or not
-    missing: dict[Path, set[str]] = field(default_factory=lambda: defaultdict(set))  # known photos not in their folder
+    missing: dict[tuple[Path, NameRange], set[str]] = field(default_factory=dict)  # known photos not in their folder
     moved: dict[Path, Place | None] = field(default_factory=dict)  # known photo -> its place, which is a new one
 
 
@@ -123,8 +123,17 @@ class Inbox:
         if settled is None:
             if looked.stamp is not None and (sighting is None or sighting.version != looked.stamp.version):
                 self._settling.notice(path, looked.stamp, now)
-        elif settled.stamp is not None or (sighting and is_gone(sighting, looked.place, told=settled.told)):
+        elif self._is_news(settled, sighting, looked.place):
             self.rested[path] = Rested(settled.stamp, looked.place)
+
+    def _is_news(self, settled: Settled, sighting: Sighting | None, place: Place | None) -> bool:
+        """Whether a file that came to rest is not known to be as it is.
+
+        What an event told of may be new also where size and mtime are not: some tools write and then set the old mtime.
+        """
+        if settled.stamp is None:
+            return sighting is not None and is_gone(sighting, place, told=settled.told)
+        return settled.told or sighting is None or sighting.version != settled.stamp.version
 
     def _compare(self, listing: Listing, now: float) -> None:
         folder = listing.folder
@@ -139,16 +148,16 @@ class Inbox:
             if sighting is not None and listing.place not in (None, sighting.place):
                 walk.moved[folder / name] = listing.place
         if listing.fault is None and (missing := known.keys() - listing.unseen.keys()):
-            walk.missing[folder] |= missing
+            walk.missing[folder, listing.names] = missing
 
     def _note_faults(self, listing: Listing) -> None:
-        if listing.names.after == ALL_NAMES.after:  # the folder's first
-            self._unreadable.pop(listing.folder, None)
-            self._unseen.pop(listing.folder, None)
+        self._unreadable.pop(listing.folder, None)
         if listing.fault is not None:
             self._unreadable[listing.folder] = listing.fault
-        if listing.unseen:
-            self._unseen.setdefault(listing.folder, {}).update(listing.unseen)
+        before = self._unseen.pop(listing.folder, {})
+        elsewhere = {name: reason for name, reason in before.items() if not listing.names.holds(name)}
+        if unseen := elsewhere | dict(listing.unseen):
+            self._unseen[listing.folder] = unseen
 
     def _close_walk(self, walked: Walked, now: float) -> None:
         self._drop_faults(walked)
@@ -182,18 +191,19 @@ class Inbox:
 
         Without those in folders that nobody could look into, and those that an event told of.
         """
-        known = {folder: self._known.known_in(folder) for folder in walk.missing}
-        missing = {folder: known[folder].keys() & names for folder, names in walk.missing.items()}
+        missing = defaultdict[Path, dict[str, Place | None]](dict)
+        for (folder, within), names in walk.missing.items():
+            known = self._known.known_in(folder, within)
+            missing[folder] |= {name: known[name].place for name in known.keys() & names}
         root = self._root_of(walked.top)
         for folder in self._known.known_folders(walked.top):
             if folder not in walked.folders and self._root_of(folder) == root:
-                known[folder] = self._known.known_in(folder)
-                missing[folder] = set(known[folder])
+                missing[folder] = {name: sighting.place for name, sighting in self._known.known_in(folder).items()}
         return {
             folder: kept
             for folder, names in missing.items()
             if self._is_readable(folder)
-            and (kept := {n: known[folder][n].place for n in names if not self._settling.is_leaving(folder / n)})
+            and (kept := {n: place for n, place in names.items() if not self._settling.is_leaving(folder / n)})
         }
 
     def _is_readable(self, folder: Path) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from bibwatch.watch.changes import Change, Looked, Place, Replaced, Touched
 from bibwatch.watch.patience import Patience
 from bibwatch.watch.walk import is_reached, place_below, stamp_of
+from bibwatch.watch.watches import Watches
 
 Paths = Sequence[Path]
 
@@ -22,10 +23,12 @@ class Looker:
     What is asked for is answered in that order.
     """
 
-    def __init__(self, root: Path, tell: Callable[[Change], None]) -> None:
+    def __init__(self, root: Path, watches: Watches | None, tell: Callable[[Change], None]) -> None:
         self._root = root
+        self._watches = watches  # None where the folder is polled
         self._tell = tell
         self._asked: queue.SimpleQueue[Path | Paths | Replaced | None] = queue.SimpleQueue()
+        self._replacements = 0  # of the watched folder, that are still to be told
         self._touched: set[Path] = set()  # events tell of a new file several times at once: one look does
         self._patience = Patience()
         self.thread = threading.Thread(target=self._work, name=f"look {root}", daemon=True)
@@ -42,7 +45,8 @@ class Looker:
             self._asked.put(path)
 
     def replaced(self) -> None:
-        """An event told that the watched folder itself went."""
+        """The watched folder itself went: what was asked for before says nothing about what is missing now."""
+        self._replacements += 1
         self._asked.put(Replaced(self._root))
 
     def look(self, paths: Paths) -> None:
@@ -58,6 +62,7 @@ class Looker:
             match asked:
                 case Replaced():
                     self._tell(asked)
+                    self._replacements -= 1
                 case Path():
                     self._tell_of_event(asked)
                 case _:
@@ -72,13 +77,21 @@ class Looker:
         self._tell(looked if looked.fault else Touched(path, looked.stamp))
 
     def _look_into(self, folder: Path, paths: Iterable[Path]) -> list[Looked]:
-        """A file that is missing is missing at a place only if that was the same before and after."""
+        """A file that is missing is missing at a place only if that was the same before and after.
+
+        And only if the watched folder is the one that was asked about: another one may have its very number.
+        """
         with self._patience.waiting():
             before, is_there = self._place_of(folder)
             looks = [_look_at(path) if is_there else Looked(path, None, None) for path in paths]
             after, _ = self._place_of(folder)
-        place = before if before == after else None
-        return [replace(looked, place=place) for looked in looks]
+            stayed = before == after and (all(looked.stamp for looked in looks) or not self._is_another())
+        return [replace(looked, place=before if stayed else None) for looked in looks]
+
+    def _is_another(self) -> bool:
+        """Whether another folder stands at the watched one's path now, or did so since this was asked for."""
+        has_gone = self._watches is not None and self._watches.has_gone()  # first: it is watched anew once that is told
+        return has_gone or self._replacements > 0
 
     def _place_of(self, folder: Path) -> tuple[Place | None, bool]:
         """Where the folder lies or would lie, as far as that can be told, and whether a scan would look into it."""

@@ -17,7 +17,7 @@ from bibwatch.watch.walk import place_below, walk
 from bibwatch.watch.watches import Watches
 
 BLIND_S = 5.0  # between scans of a folder that sends no events, and between looks at whether it is the same one
-TOLD_S = 0.5  # that the event of a folder that went may come later than a look shows it
+TOLD_S = 2.0  # that the event of a folder that went may come later than a look shows it
 SCAN_SHARE = 4  # a blind folder rests this many times as long as its scan took, or a large one is scanned always
 OVERFLOWED = "more happened at once than the kernel could tell; a scan looks for what was missed"
 
@@ -91,7 +91,7 @@ class Scanner:
     def _scan_when_due(self) -> None:
         while not self._stopping:
             self._stir.clear()
-            while not self._parts.empty():
+            while not (self._parts.empty() or self._told_gone.is_set() or self._stopping):
                 self._scan(self._parts.get())
             if self._is_exchanged():
                 self._due = 0.0

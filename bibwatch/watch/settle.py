@@ -51,7 +51,7 @@ class Settling:
         """A scan saw this file: its quiet period starts unless it is already running for the same stamp."""
         quiet = self._quiet_of(path)
         if quiet is None or quiet.stamp != stamp:
-            self._begin(path, _Quiet(now, stamp, told=False))
+            self._begin(path, _Quiet(now, stamp, told=_still_told(quiet, stamp)))
 
     def is_leaving(self, path: Path) -> bool:
         """Whether an event told that this file is gone, and that is not settled yet."""
@@ -85,7 +85,7 @@ class Settling:
             return None
         if quiet.stamp == stamp:
             return Settled(path, stamp, quiet.told)
-        self._waiting[path] = _Quiet(now, stamp, told=False)
+        self._waiting[path] = _Quiet(now, stamp, told=_still_told(quiet, stamp))
         return None
 
     def next_due(self) -> float | None:
@@ -99,3 +99,8 @@ class Settling:
 
     def _quiet_of(self, path: Path) -> _Quiet | None:
         return self._waiting.get(path) or self._looked_at.get(path)
+
+
+def _still_told(quiet: _Quiet | None, stamp: FileStamp | None) -> bool:
+    """Whether an event told of a file that is there, though its stamp has changed since; of one that went, none has."""
+    return quiet is not None and quiet.told and stamp is not None

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from bibwatch.watch.changes import Change, Changes
+from bibwatch.watch.changes import Change, Changes, Replaced
 from bibwatch.watch.looker import Looker
 from bibwatch.watch.names import PhotoNames, WatchedFolder
 from bibwatch.watch.scanner import Scanner
@@ -26,14 +26,15 @@ class Source:
     def __init__(self, folders: Iterable[WatchedFolder], names: PhotoNames, rescan_s: float, wake: Callable[[], None]):
         self._names = names
         self._changes = Changes(wake)
-        tell, tell_scanned = self._changes.tell, self._changes.tell_scanned
         self._watches: dict[Path, Watches] = {}
         self._scanners: dict[Path, Scanner] = {}
+        self._lookers: dict[Path, Looker] = {}
         for folder in folders:
-            if folder.poll_s is None:
-                self._watches[folder.path] = Watches(folder, self)
-            self._scanners[folder.path] = Scanner(folder, names, rescan_s, self._watches.get(folder.path), tell_scanned)
-        self._lookers = {root: Looker(root, tell) for root in self._scanners}
+            watches = Watches(folder, self) if folder.poll_s is None else None
+            if watches is not None:
+                self._watches[folder.path] = watches
+            self._scanners[folder.path] = Scanner(folder, names, rescan_s, watches, self._scanned)
+            self._lookers[folder.path] = Looker(folder.path, watches, self._changes.tell)
 
     def start(self) -> None:
         """Begin to watch and to scan; returns when all folders are watched that answer."""
@@ -117,6 +118,12 @@ class Source:
         """The kernel's queue was full."""
         for scanner in self._scanners.values():
             scanner.events_were_lost()
+
+    def _scanned(self, change: Change) -> None:
+        """What a scan has shown. Where that is another folder, looks at the one before say nothing."""
+        if isinstance(change, Replaced):
+            self._lookers[change.root].replaced()
+        self._changes.tell_scanned(change)
 
     @property
     def _workers(self) -> list[Scanner | Looker]:

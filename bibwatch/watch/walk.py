@@ -11,7 +11,7 @@ from bibwatch.values import FileStamp, NameRange
 from bibwatch.watch.changes import Identity, Listing, Place
 from bibwatch.watch.names import PhotoNames
 
-AT_ONCE = 500  # photos in one listing, so that a scan of the largest folder takes no more memory than of any other
+AT_ONCE = 500  # photos in one listing: of the others in a folder, however large it is, only the names are held
 
 
 def walk(root: Path, names: PhotoNames, *, recursive: bool, top: Path | None = None) -> Iterator[Listing]:
@@ -27,14 +27,13 @@ def walk(root: Path, names: PhotoNames, *, recursive: bool, top: Path | None = N
             if not is_reached(root, folder):
                 continue
             identity, place = identity_of(folder), place_below(root, folder)
-            photos, folders = _names_in(folder, names)
+            photos, folders = _names_in(folder, names, recursive=recursive)
         except FileNotFoundError:
             continue
         except OSError as error:
             yield Listing(top, folder, {}, {}, fault=error.strerror or str(error))
             continue
-        if recursive:
-            pending += [folder / name for name in folders]
+        pending += [folder / name for name in folders]
         for within, some in _bits(photos):
             stamps, unseen = _stamps_of(folder, some)
             if identity != identity_of(folder):
@@ -42,14 +41,14 @@ def walk(root: Path, names: PhotoNames, *, recursive: bool, top: Path | None = N
             yield Listing(top, folder, stamps, unseen, identity, place, names=within)
 
 
-def _names_in(folder: Path, names: PhotoNames) -> tuple[list[str], list[str]]:
-    """Photos, by the bytes of their names, and the sub-folders to look into."""
+def _names_in(folder: Path, names: PhotoNames, *, recursive: bool) -> tuple[list[str], list[str]]:
+    """Photos, by the bytes of their names, and the sub-folders to look into if asked."""
     photos, folders = [], []
     with os.scandir(folder) as entries:
         for entry in entries:
             if names.is_photo(entry.name):
                 photos.append(entry.name)
-            if names.is_watched(entry.name) and entry.is_dir(follow_symlinks=False):
+            if recursive and names.is_watched(entry.name) and entry.is_dir(follow_symlinks=False):
                 folders.append(entry.name)
     return sorted(photos, key=os.fsencode), folders
 

@@ -94,7 +94,7 @@ class Watches(FileSystemEventHandler):
             self.disarm()
         if identity is None:
             return "the folder is missing"
-        before = self._held()
+        before = self._held() or set()
         try:
             watch = self._observer.schedule(
                 self, str(self._folder.path), recursive=self._folder.recursive, event_filter=list(EVENTS)
@@ -114,22 +114,20 @@ class Watches(FileSystemEventHandler):
                 self._observer.unschedule(watch)
 
     def is_astray(self) -> bool:
-        """Whether no watch is on the folder that stands at the path now."""
-        return self._armed is None or self.has_gone()
+        """Whether no watch is on the folder that stands at the path now, as far as its number tells."""
+        return self._armed is None or self._armed[1] != identity_of(self._folder.path)
 
     def has_gone(self) -> bool:
         """Whether the folder that was watched has gone from the path since, perhaps to give way to another one.
 
-        That one may well have its number.
+        That one may well have its number, but not its watch. From any thread.
         """
-        if self._armed is None:
-            return False
-        identity = self._armed[1]
-        return identity != identity_of(self._folder.path) or self._has_lost(identity)
+        armed = self._armed
+        return armed is not None and (armed[1] != identity_of(self._folder.path) or self._has_lost(armed[1]))
 
     def count(self) -> int:
         """How many folders are watched, sub-folders included, as the kernel counts them."""
-        return len(self._held())
+        return len(self._held() or ())
 
     def unwatched(self, walked: Collection[Identity]) -> list[Identity]:
         """Those of the folders walked that the kernel holds no watch for; none where that cannot be told.
@@ -138,6 +136,8 @@ class Watches(FileSystemEventHandler):
         folder's own disk the number was learnt; of others below it one watch that is found vouches for all.
         """
         held = self._held()
+        if held is None:
+            return []
         missing, vouched = [], set[int]()
         if self._armed is not None and self._number is not None:
             vouched.add(self._armed[1][0])
@@ -168,11 +168,12 @@ class Watches(FileSystemEventHandler):
 
     def _has_lost(self, identity: Identity) -> bool:
         """Whether the kernel has let go of the folder itself, as when its disk was away for a moment."""
-        return self._number is not None and self._as_listed(identity) not in self._held()
+        number, held = self._number, self._held()
+        return number is not None and held is not None and self._as_listed(identity) not in held
 
     def _learn_number(self, identity: Identity, before: set[Identity]) -> int | None:
         """The number that the kernel lists a folder's disk under, now that it lists the folder."""
-        held, (device, inode) = self._held(), identity
+        held, (device, inode) = self._held() or set(), identity
         if (_as_kernel(device), inode) in held:
             return _as_kernel(device)
         new = {listed for listed, other in held - before if other == inode}
@@ -184,15 +185,18 @@ class Watches(FileSystemEventHandler):
             return self._number, inode
         return _as_kernel(device), inode
 
-    def _held(self) -> set[Identity]:
-        """(device, inode) of every watch, in the kernel's own numbers. Source: proc_pid_fdinfo(5)."""
+    def _held(self) -> set[Identity] | None:
+        """(device, inode) of every watch, in the kernel's own numbers; None where that cannot be told.
+
+        Source: proc_pid_fdinfo(5).
+        """
         reader = getattr(self._observer, "_inotify_fd", None)
         with suppress(OSError):
             listed = Path(f"/proc/self/fdinfo/{getattr(reader, '_inotify_fd', '')}").read_text()
             lines = [line.split() for line in listed.splitlines() if line.startswith("inotify ")]
             fields = [dict(field.split(":", 1) for field in line[1:]) for line in lines]
             return {(int(field["sdev"], 16), int(field["ino"], 16)) for field in fields}
-        return set()
+        return None
 
     def _end_observer(self) -> None:
         # watchdog loses count of folders that were moved away, and then fails to let go of them.

@@ -1,11 +1,13 @@
 """A photo that is out of sight is not deleted: folders and disks that go, come back, and are exchanged."""
 
+import os
 import shutil
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from watchdog.observers.inotify_c import InotifyEvent
 
 from bibwatch.watch.changes import Listing
 from bibwatch.watch.inbox import Inbox
@@ -314,19 +316,50 @@ def test_a_folder_deleted_and_made_again_at_once_keeps_its_photos(root: Path, wa
     assert watcher.names() == ["a.jpg", "cam1/b.jpg"], f"inode {before}, then {root.stat().st_ino}"
 
 
-def test_a_folder_whose_deletion_is_told_late_keeps_its_photos(
-    root: Path, watchers: Watchers, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("late_s", [SETTLE_S / 2, 4 * SETTLE_S])
+def test_a_folder_whose_own_deletion_is_told_late_keeps_its_photos(
+    root: Path, watchers: Watchers, monkeypatch: pytest.MonkeyPatch, late_s: float
 ) -> None:
-    monkeypatch.setattr("bibwatch.watch.scanner.TOLD_S", HANG_S)
     watcher = watchers.watch(root)
-    with watches(watcher)._observer._inotify_fd._lock:  # no event is handled meanwhile
-        shutil.rmtree(root)
-        root.mkdir()
-        watcher.source.rescan()
-        time.sleep(SETTLE_S)
+    reader = watches(watcher)._observer._inotify_fd
+    plain, go_on = reader.handle_event, threading.Event()
+
+    def late(event: InotifyEvent) -> None:
+        if event.is_delete_self and not (root / "cam1").exists() and event.wd == own:
+            assert go_on.wait(HANG_S)
+        plain(event)
+
+    [own] = [wd for wd, watch in reader._watch_for_wd.items() if watch._initial_creation_path == os.fsencode(root)]
+    monkeypatch.setattr(reader, "handle_event", late)
+    shutil.rmtree(root)
+    root.mkdir()
+    watcher.source.rescan()
+    watcher.let_pass(late_s)
+    go_on.set()
     watcher.until(lambda: root in watcher.inbox.absent)
     watcher.quiet()
     assert watcher.names() == ["a.jpg", "cam1/b.jpg"]
+
+
+def test_a_folder_of_many_photos_deleted_and_made_again_at_once_keeps_them(
+    root: Path, watchers: Watchers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bibwatch.watch.inbox.SETTLING", 5)
+    monkeypatch.setattr("bibwatch.watch.walk.number_of", lambda folder: 0)  # as where folders have no lasting numbers
+    write(root, *(f"cam{number}/{photo}.jpg" for number in range(8) for photo in range(4)))
+    watcher = watchers.watch(root)
+    before = watcher.names()
+    assert len(before) == 34
+    for _ in range(3):
+        shutil.rmtree(root)
+        root.mkdir()
+        watcher.until(lambda: root in watcher.inbox.absent)
+        watcher.quiet()
+        assert watcher.names() == before
+        write(root, *before)
+        watcher.source.rescan()
+        watcher.until(lambda: not watcher.inbox.absent)
+        watcher.quiet()
 
 
 def test_photos_moved_away_together_are_gone_also_where_a_scan_is_faster_than_the_events(

@@ -46,7 +46,7 @@ class Watcher:
 
     def known_in(self, folder: Path, names: NameRange = ALL_NAMES) -> dict[str, Sighting]:
         inside = {path.name: sighting for path, sighting in self.photos.items() if path.parent == folder}
-        return {name: sighting for name, sighting in inside.items() if names.after < os.fsencode(name) <= names.upto}
+        return {name: sighting for name, sighting in inside.items() if names.holds(name)}
 
     def sighting(self, path: Path) -> Sighting | None:
         return self.photos.get(path)
@@ -78,11 +78,14 @@ class Watcher:
             assert time.monotonic() < deadline
             self.step()
 
-    def quiet(self) -> None:
-        """Until nothing more is under way."""
-        deadline = time.monotonic() + 3 * SETTLE_S
+    def let_pass(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.step()
+
+    def quiet(self) -> None:
+        """Until nothing more is under way."""
+        self.let_pass(3 * SETTLE_S)
         self.until(lambda: self.inbox.scanned and not self.inbox and not self.source.pending(self.inbox.room))
 
     def names(self) -> list[str]:

@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 from bibwatch.values import FileStamp
-from bibwatch.watch.changes import AT_ONCE, BACKLOG, Change, Changes, Listing, Touched
+from bibwatch.watch.changes import AT_ONCE, BACKLOG, Change, Changes, Listing, Replaced, Touched, Walked
 
 HANG_S = 30.0
 ROOT = Path("/in")
@@ -34,7 +34,7 @@ def test_a_scan_pauses_while_the_main_loop_is_behind() -> None:
     assert not changes.pending(room=100)
 
 
-def test_a_scan_brings_in_no_more_than_there_is_room_for_and_known_photos_take_none_next_time() -> None:
+def test_a_scan_brings_in_about_as_many_photos_as_there_is_room_for() -> None:
     changes = Changes(lambda: None)
     listings = [listing(5), listing(5), listing(5)]
     scanning(changes, *listings).join(HANG_S)
@@ -42,6 +42,22 @@ def test_a_scan_brings_in_no_more_than_there_is_room_for_and_known_photos_take_n
     assert changes.take(room=0) == []
     assert changes.take(room=6) == listings[:2]
     assert changes.pending(room=1)
+
+
+def test_what_brings_no_photos_needs_no_room() -> None:
+    changes = Changes(lambda: None)
+    ends = [listing(0), *[Walked(ROOT / str(number), {}, whole=False) for number in range(2 * BACKLOG)]]
+    scanning(changes, *ends, listing(1)).join(HANG_S)
+    assert changes.take(room=0) == ends
+    assert not changes.pending(room=0)
+
+
+def test_nothing_waits_before_the_news_that_the_watched_folder_went() -> None:
+    changes = Changes(lambda: None)
+    found = [listing(5), listing(5), Replaced(ROOT)]
+    scanning(changes, *found, listing(5)).join(HANG_S)
+    assert changes.pending(room=0)
+    assert changes.take(room=0) == found
 
 
 def test_what_was_told_never_waits_and_comes_before_what_scans_find() -> None:

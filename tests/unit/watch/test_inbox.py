@@ -1,6 +1,5 @@
 """What counts as settled, gone or out of sight, with changes, places and a database of the test's own."""
 
-import os
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +26,7 @@ class Database:
     def known_in(self, folder: Path, names: NameRange = ALL_NAMES) -> dict[str, Sighting]:
         self._check()
         inside = {path.name: sighting for path, sighting in self.photos.items() if path.parent == folder}
-        return {name: sighting for name, sighting in inside.items() if names.after < os.fsencode(name) <= names.upto}
+        return {name: sighting for name, sighting in inside.items() if names.holds(name)}
 
     def known_folders(self, root: Path) -> list[Path]:
         self._check()
@@ -253,6 +252,16 @@ def test_a_folder_that_nobody_can_look_into_hides_only_what_lies_below_it() -> N
     bench.scan(card="Permission denied")
     assert bench.look() == {A: False}
     assert bench.inbox.faults() == {CARD: "Permission denied"}
+
+
+def test_a_photo_that_is_known_as_it_lies_there_is_queued_again_only_where_an_event_told_of_it() -> None:
+    bench = Bench(Database(A, B))
+    bench.there = {A, B}
+    bench.take(Listing(ROOT, ROOT, {}, {}, None, HOME), Walked(ROOT, {ROOT: HOME}, whole=False))  # both came later
+    bench.take(Touched(B, None), Listing(ROOT, ROOT, {"b.jpg": stamp(B)}, {}, None, HOME))
+    while len(bench.inbox):
+        rested = bench.look()
+    assert rested == {B: True}
 
 
 def test_a_look_that_nobody_asked_for_finds_a_new_version_and_says_nothing_of_what_is_missing() -> None:

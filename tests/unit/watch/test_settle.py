@@ -55,7 +55,7 @@ def test_a_changed_photo_restarts_the_quiet_period() -> None:
     assert settling.answer(PHOTO, LARGE, 11.0) is None
     assert ask(settling, 11.5) == []
     assert ask(settling, 12.0) == [PHOTO]
-    assert settling.answer(PHOTO, LARGE, 12.0) == Settled(PHOTO, LARGE, told=False)
+    assert settling.answer(PHOTO, LARGE, 12.0) == Settled(PHOTO, LARGE, told=True)
 
 
 def test_a_change_that_keeps_size_and_mtime_shows_in_the_stamp() -> None:
@@ -108,3 +108,12 @@ def test_the_photo_disturbed_first_is_due_first() -> None:
     settling.disturb(PHOTO, SMALL, now=10.2)
     assert ask(settling, 11.15) == [OTHER]
     assert ask(settling, 11.3) == [PHOTO]
+
+
+def test_a_photo_that_an_event_told_of_before_it_went_is_not_told_to_be_gone() -> None:
+    settling = Settling(1.0)
+    settling.disturb(PHOTO, SMALL, now=10.0)
+    assert ask(settling, 11.0) == [PHOTO]
+    assert settling.answer(PHOTO, None, 11.0) is None
+    assert ask(settling, 12.0) == [PHOTO]
+    assert settling.answer(PHOTO, None, 12.0) == Settled(PHOTO, None, told=False)

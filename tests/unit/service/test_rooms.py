@@ -1,0 +1,55 @@
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from bibwatch.service import rooms as module
+from bibwatch.service.linking import NOTHING
+from bibwatch.service.rooms import RETRY_LINKS_S, SWEEP_SHARE, Rooms
+
+RESCAN_S = 60.0
+
+
+class Bench:
+    """Rooms with nothing in them but a comparison of links with the disk, and a clock that only that moves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, step_s: float, *, may_heal: bool) -> None:
+        self.now, self.begun, self.step_s = 1000.0, 0, step_s
+        monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: 0.0, monotonic=lambda: self.now))
+        config = SimpleNamespace(photos=SimpleNamespace(rescan_s=RESCAN_S))
+        self.rooms = Rooms(config, "engine:1", None, lambda: None)  # type: ignore[arg-type]
+        self.rooms.turns = SimpleNamespace(changed_names=set())  # type: ignore[assignment]
+        self.rooms.linking = SimpleNamespace(sweep=self._sweep, may_heal=may_heal, at_once=1)  # type: ignore[assignment]
+
+    def _sweep(self) -> Iterator[object]:
+        self.begun += 1
+        for _ in range(3):
+            self.now += self.step_s
+            yield NOTHING
+
+    def rest_s(self) -> float:
+        """Let one comparison come to its end; seconds until the next one."""
+        self.rooms.relink(self.now)
+        while self.rooms.linking_on:
+            self.now += 100.0  # other work, which does not count
+            self.rooms.relink(self.now)
+        ended, begun = self.now, self.begun
+        while self.begun == begun:
+            self.now += 0.5
+            self.rooms.relink(self.now)
+        return self.now - self.step_s - ended
+
+
+@pytest.mark.parametrize(
+    ("step_s", "may_heal", "rest_s"),
+    [
+        (0.1, False, RESCAN_S),
+        (0.1, True, RETRY_LINKS_S),
+        (10.0, False, 30.0 * SWEEP_SHARE),
+        (10.0, True, 30.0 * SWEEP_SHARE),
+    ],
+)
+def test_a_comparison_of_all_links_rests_longer_than_it_took(
+    monkeypatch: pytest.MonkeyPatch, step_s: float, may_heal: bool, rest_s: float
+) -> None:
+    assert Bench(monkeypatch, step_s, may_heal=may_heal).rest_s() == pytest.approx(rest_s, abs=1.0)
