@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.faults.track import Count, Track
+from tests.faults.track import SERVICE_MIB, Count, Track
 from tests.support import draw_photo
 
 CHILD_MIB = 1536  # a forged header may claim up to 200 megapixels, which take 600 MB
@@ -37,18 +37,33 @@ def mutated_images(folder: Path, rounds: int) -> Count:
     track.notes.append(f"{states['done']} done, {states['failed']} failed; largest child {peak} MiB")
     track.notes.append(f"{track.status()['workers']['replaced']} children replaced, the service never")
     assert (track.process.pid, peak < CHILD_MIB) == (pid, True), track.notes
+    assert track.status()["workers"]["replaced"] == 0, track.notes  # none crashed, hung or took too much
+    assert track.rss_mib() < SERVICE_MIB, f"the service takes {track.rss_mib():.0f} MiB"
     return _count(track, rounds)
 
 
 def _count(track: Track, rounds: int) -> Count:
-    """What the stub reads in a mutated picture is anybody's guess, so only the ends of the photos count."""
+    """What the stub reads in a mutated picture is anybody's guess, so only how the photos end counts."""
     track.until(lambda: not track.differences(), "photos, database and links agree")
     assert track.stop() == 0
     states = track.states()
     ended = states["done"] + states["failed"]
     lost = len(track.numbers) - ended
     failed = states["failed"]
-    return Count(rounds, len(track.numbers), failed, failed, lost, 0, 0, 0, 0, [], track.notes)
+    return Count(
+        rounds=rounds,
+        photos=len(track.numbers),
+        failed=failed,
+        bad=failed,
+        lost=lost,
+        wrong=None,
+        doubled=None,
+        in_hand=0,
+        unexplained=0,
+        harmed=0,  # nothing of somebody else lies there
+        differences=[],
+        notes=track.notes,
+    )
 
 
 def _seed(folder: Path, suffix: str, size: tuple[int, int]) -> tuple[str, bytes]:

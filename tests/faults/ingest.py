@@ -12,11 +12,10 @@ from pathlib import Path
 
 from tests.faults import engine
 from tests.faults.program import MEMORY
-from tests.faults.track import Count, Track
+from tests.faults.track import SERVICE_MIB, Count, Track
 
 CARD = 2000  # photos that come at once
 WARM = 10_000  # photos before a soak counts: until then buffers grow to their size
-SERVICE_MIB = 114  # 120 MB
 GROWTH_MIB = 3.0  # what a heap may wobble; a leak of 160 bytes a photo would be more over 20,000
 
 
@@ -30,10 +29,12 @@ def kill_9(folder: Path, rounds: int) -> Count:
             time.sleep(chance.uniform(0.3, 1.5))
             victim = chance.choice(("service", "child", "both"))
             children = track.children()
-            track.kills += 1
+            track.stand_still()
             if victim in ("child", "both"):
                 track.kill_children()
-            if victim in ("service", "both"):
+            if victim == "child":
+                track.go_on()
+            else:
                 track.kill()
                 track.until(lambda pids=children: not any(_lives(pid) for pid in pids), "the children end too")
     if track.process is None:
@@ -43,7 +44,6 @@ def kill_9(folder: Path, rounds: int) -> Count:
     if failed:
         track.notes.append(f"{failed} failed after three kills each, and were brought back by `bibwatch retry`")
         track.command("retry")
-        track.kills += failed
     return track.finish(rounds)
 
 
@@ -87,22 +87,25 @@ def bad_photos(folder: Path, rounds: int) -> Count:
         track.drop(range(turn * 50, turn * 50 + 50))
         if turn == 0:
             track.drop((engine.ABORTS, engine.SLEEPS, engine.EATS))
-        track.until(track.children, "a child lives")
-        os.kill(track.children()[0], signal.SIGSTOP)
-        track.kills += 1
+        track.until(lambda: track.states()["reading"], "photos are in hand")
+        track.stand_still()
+        hung = track.children()[0]
+        os.kill(hung, signal.SIGSTOP)
+        track.go_on()
         wanted = turn * 50 + 50
         track.until(lambda wanted=wanted: track.states()["done"] == wanted, "the good photos are done")
+        track.until(lambda hung=hung: hung not in track.children(), "the child that stands still is replaced")
     track.until(track.all_ended, "every photo has ended")
     reasons = {name: reason for name, reason in _failures(track).items()}
     track.notes += [f"{name}: {reason}" for name, reason in reasons.items()]
     assert len(reasons) == 3, reasons
-    track.kills += 3  # each bad photo is read three times
+    track.in_hand.update(2 * [engine.ABORTS, engine.SLEEPS, engine.EATS])  # each is tried twice more
     track.notes.append(f"{track.status()['workers']['replaced']} children were replaced")
     return track.finish(rounds)
 
 
 def config_edits(folder: Path, rounds: int) -> Count:
-    """The config saved again and again during an ingest, every second time broken."""
+    """The config saved again and again during an ingest, every second time broken; links follow the good ones only."""
     track, chance = Track(folder), random.Random(2)
     track.start()
     track.until(track.children, "the service runs")
@@ -120,7 +123,20 @@ def config_edits(folder: Path, rounds: int) -> Count:
             else:
                 targets = chance.choice(("all", f"{list(range(turn * 5))}"))
                 track.configure(targets, track.more.replace("0.3", chance.choice(("0.2", "0.3", "0.4"))))
-            time.sleep(chance.uniform(0.05, 0.6))
+            time.sleep(chance.uniform(0.05, 0.9))
+    few = {f"{number}/IMG_{number:06}.png" for number in (3, 5, 7)}
+    track.configure("[3, 5, 7]")
+    track.until(lambda: track.all_ended() and track.links() == few, "the links are those of three targets")
+    for text in broken:
+        told = track.log().count("degraded: the config file is refused")
+        track.config.write_text(text)
+        track.until(lambda told=told: track.log().count("degraded: the config file is refused") > told, "it is refused")
+        assert track.links() == few, "links followed a config that was refused"
+        track.configure("[3, 5, 7]")
+        track.until(lambda: track.status().get("state") == "ok", "it is well again")
+    followed = track.log().count("the config is followed")
+    assert followed > rounds / 5, f"{followed} configs followed"
+    track.notes.append(f"{followed} configs were followed")
     track.configure("all")
     return track.finish(rounds)
 
@@ -168,12 +184,13 @@ def in_the_way(folder: Path, rounds: int) -> Count:
 
 
 def clock_set(folder: Path, rounds: int) -> Count:
-    """The clock is set an hour back, on, and back again during an ingest."""
-    track = Track(folder)
+    """The clock is set an hour back, on, and back again while photos wait for their turn."""
+    track = Track(folder, **{engine.READING_S: "0.05"})
     track.start()
     track.until(track.children, "the service runs")
     for turn in range(3):
         track.drop(range(turn * rounds, turn * rounds + rounds // 2))
+        track.until(lambda: track.states()["waiting"] > 2, "photos wait")
         assert track.process is not None
         track.process.send_signal(signal.SIGUSR2)
         track.drop(range(turn * rounds + rounds // 2, (turn + 1) * rounds))

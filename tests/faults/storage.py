@@ -1,6 +1,7 @@
 """Faults of disks and folders: away, exchanged, full, locked, damaged."""
 
 import itertools
+import os
 import random
 import shutil
 import sqlite3
@@ -16,8 +17,11 @@ from tests.faults.track import Count, Track
 SALVAGE_LOSS = 60  # links of one page of the database, which nobody can tell any more
 
 
-class NoMounts(Exception):
-    """This machine lets us mount nothing."""
+PAGE = 4096  # bytes
+
+
+class NotHere(Exception):
+    """What a scenario needs cannot be had on this machine."""
 
 
 def folder_away(folder: Path, rounds: int) -> Count:
@@ -131,6 +135,29 @@ def disk_full(folder: Path, rounds: int) -> Count:
         return count
 
 
+def disk_read_only(folder: Path, rounds: int) -> Count:
+    """Neither the database nor the link root can be written to for a while, as on a disk turned read-only."""
+    track = Track(folder, **{engine.READING_S: "0.02"})
+    database = [track.database, track.database.with_name("bibwatch.db-wal")]
+    track.start()
+    track.drop([0])
+    track.until(lambda: track.bibs.is_dir(), "the first photo is linked")
+    for turn in range(rounds):
+        shut = database if turn % 2 == 0 else [track.bibs]
+        track.drop(range(turn * 100 + 1, turn * 100 + 50))
+        if turn % 4 >= 2:
+            time.sleep(0.6)  # queued, and being read
+        told = track.log().count("degraded:")
+        with _immutable(shut):
+            track.drop(range(turn * 100 + 50, turn * 100 + 100))
+            track.until(lambda told=told: track.log().count("degraded:") > told, "it shows")
+            time.sleep(2)
+        track.until(track.all_ended, "every photo has ended")
+    count = track.finish(rounds)
+    assert track.log().count("watching ") == 1, "it was restarted"
+    return count
+
+
 def database_locked(folder: Path, rounds: int) -> Count:
     """Another program holds the database for longer than we wait for it."""
     track = Track(folder)
@@ -193,14 +220,37 @@ def _kept_aside(track: Track) -> int:
 
 
 def _damage(database: Path, chance: random.Random) -> None:
-    """Overwrite pages until SQLite notices, but leave the first, without which nothing could be read."""
-    pages = database.stat().st_size // 4096
-    with closing(sqlite3.connect(database)) as one:
+    """Overwrite pages until SQLite notices, but leave the first, without which nothing could be read, and what people
+    have said, which stands nowhere else."""
+    pages = database.stat().st_size // PAGE
+    with closing(sqlite3.connect(database)) as one, database.open("r+b", buffering=0) as file:
+        said = _said(one)
         while one.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
-            with database.open("r+b") as file:
-                file.seek(4096 * chance.randrange(1, pages))
-                file.write(chance.randbytes(4096))
+            place = PAGE * chance.randrange(1, pages)
+            before = os.pread(file.fileno(), PAGE, place)
+            os.pwrite(file.fileno(), chance.randbytes(PAGE), place)
             one.execute("PRAGMA shrink_memory")
+            if _said(one) != said:
+                os.pwrite(file.fileno(), before, place)
+                one.execute("PRAGMA shrink_memory")
+
+
+def _said(database: sqlite3.Connection) -> list[tuple[object, ...]] | None:
+    """Every correction with the content it is about, or None where they cannot be read."""
+    with suppress(sqlite3.DatabaseError):
+        return database.execute("SELECT * FROM corrections JOIN contents ON contents.id = content_id").fetchall()
+    return None
+
+
+@contextmanager
+def _immutable(paths: list[Path]) -> Iterator[None]:
+    """Nobody may write to these, not even who has them open."""
+    if subprocess.run(["chattr", "+i", *paths], check=False, capture_output=True).returncode:
+        raise NotHere("this file system takes no attributes")
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", "-i", *paths], check=True)
 
 
 @contextmanager
@@ -208,7 +258,7 @@ def _disk(at: Path, size: str) -> Iterator[None]:
     """A disk of its own, of this size."""
     at.mkdir(parents=True, exist_ok=True)
     if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", at], check=False).returncode:
-        raise NoMounts
+        raise NotHere("this machine lets us mount nothing")
     try:
         yield
     finally:
