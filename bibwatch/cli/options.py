@@ -35,8 +35,8 @@ def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def reader_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command --engine and --device, which win over the config."""
     engines = click.Choice(["auto", "ppocr", "dossard"])
-    engine = click.option("--engine", type=engines, help="The engine, instead of the config's.")
-    device = click.option("--device", metavar=DEVICES, help="The device, instead of the config's.")
+    engine = click.option("--engine", type=engines, help="The engine to read with, whatever a config says.")
+    device = click.option("--device", metavar=DEVICES, help="Where to compute, whatever a config says.")
     return engine(device(command))
 
 

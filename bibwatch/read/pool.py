@@ -1,6 +1,7 @@
 """The reading children: as many as asked for, replaced when they die or hang."""
 
 import itertools
+import logging
 import signal
 import time
 from collections import deque
@@ -15,6 +16,9 @@ ACCIDENTS = 3  # processes that died while loading, in a row, before the engine 
 END_S = 1.0  # for a killed process to be gone; one that hangs in a dead share's I/O is left behind
 RESTART_DELAYS_S = (1.0, 2.0, 5.0, 15.0, 30.0)  # between tries to load an engine that does not load
 RESTARTS, RESTARTS_S = 5, 60.0  # so many processes may be replaced in so many seconds; then the next one waits
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +223,8 @@ class Pool:
         self._last_death = child.verdict or _ending(exitcode)
         reason = child.verdict or f"its reading process {_ending(exitcode)}"
         child.connection.close()
+        if not child.in_hand:  # else its photos tell
+            log.warning("%s, with no photo in hand", reason)
         if not child.loaded:
             self._note_failed_start(child.verdict, f"the engine's process {_ending(exitcode)} while loading")
         return [(job, Lost(reason)) for job in child.in_hand.values()]

@@ -39,7 +39,7 @@ def reasons(rooms: Rooms) -> Iterator[Reason]:
         yield Reason("scan", "the folders are not scanned any more, through an error of bibwatch's own; restart it")
     yield from link_reasons(rooms.linking.troubles)
     if rooms.pool.fault:
-        text = f"{rooms.pool.ready} reading processes are ready, others do not start: {rooms.pool.fault}"
+        text = f"{rooms.pool.ready} of {rooms.pool.workers} readers are ready, others do not start: {rooms.pool.fault}"
         yield Reason("engine", text)
     elif rooms.pool.slowed:
         yield Reason("readers", rooms.pool.slowed)

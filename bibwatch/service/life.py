@@ -29,7 +29,7 @@ BEAT_S = 1.0
 GRACE_S = 5.0  # for photos in the engine when the service is told to stop
 REFUSED_S = 5.0  # between tries of a config that was refused: the folder it names may be there by now
 KEPT_WAITING_S = 60.0  # that a child may wait to hear whether to read a photo; the answer takes milliseconds
-DATABASE_S = 600.0  # that the service manager is asked to wait for each step of making the database ready
+MIGRATION_S = 600.0  # that the service manager is asked to wait for, at each step of bringing a database up to date
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,6 @@ class Service:
 
     def _open_store(self) -> Store:
         path = self._config.database
-        _ask_for_time("looking at the database")  # at all of it, and a damaged one may have to be made anew
         try:
             return Store.open(path, _tell_migration, thorough=self._rebuild)
         except DatabaseDamaged:
@@ -214,7 +213,8 @@ class Service:
             yield Reason("database", f"{shown(self.rooms.config.database)}: {fault}")
         yield from reasons(self.rooms)
         if self._refused:
-            text = f"the config file is refused, the one before it stays in force: {self._refused}"
+            problems = "; ".join(self._refused.splitlines())
+            text = f"the config file is refused, the one before it stays in force: {problems}"
             yield Reason(self._refused, text)
         if self._metrics.fault:
             yield Reason("metrics", self._metrics.fault)
@@ -240,8 +240,4 @@ class Service:
 
 def _tell_migration(name: str) -> None:
     log.info("bringing the database up to date: %s", name)
-    _ask_for_time("bringing the database up to date")
-
-
-def _ask_for_time(status: str) -> None:
-    systemd.notify(f"EXTEND_TIMEOUT_USEC={DATABASE_S * 1e6:.0f}", f"STATUS={status}")
+    systemd.notify(f"EXTEND_TIMEOUT_USEC={MIGRATION_S * 1e6:.0f}", "STATUS=bringing the database up to date")

@@ -1,6 +1,7 @@
 """The rooms put together: each begins, is exchanged where the config changes, and ends."""
 
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -198,7 +199,6 @@ class Rooms:
 
 
 def _tell(applied: Applied) -> None:
-    for path in applied.made:
-        log.info("linked %s", shown(path))
-    for path in applied.removed:
-        log.info("unlinked %s", shown(path))
+    for done, paths in (("linked", applied.made), ("unlinked", applied.removed)):
+        for path in paths:
+            log.info("%s %s", done, shown(path), extra={"BIBWATCH_LINK": os.fsencode(path)})

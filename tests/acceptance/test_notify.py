@@ -20,7 +20,7 @@ from bibwatch.store import schema
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
 from tests import hanging
-from tests.support import Race, draw_photo
+from tests.support import HANG_S, Race, draw_photo
 
 ROOT = Path(__file__).resolve().parents[2]
 INTERVAL_S = 2.0  # of the watchdog
@@ -222,6 +222,25 @@ def test_the_watchdog_hears_nothing_once_no_photo_would_be_found_any_more(manage
     time.sleep(2 * INTERVAL_S)
     assert manager.places_of("WATCHDOG", told) == []
     assert manager.places_of("STATUS", told + 1)
+
+
+def test_a_locked_database_is_told_everywhere_and_is_no_silence(manager: Manager) -> None:
+    metrics = manager.folder / "bibwatch.prom"
+    manager.configure("all", f"metrics: {metrics}\n")
+    manager.start_and_be_ready()
+    well = "bibwatch_degraded_reasons 0.0\n"
+    manager.until(lambda: metrics.exists() and well in metrics.read_text(), "the metrics say that all is well")
+    with closing(sqlite3.connect(manager.database, timeout=HANG_S, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        since = len(manager.told)
+        manager.until(lambda: "database is locked" in manager.status_line(), "systemd hears of it")
+        manager.until(lambda: len(manager.places_of("WATCHDOG", since)) > 2, "the watchdog goes on hearing")
+        manager.until(lambda: well not in metrics.read_text(), "the metrics tell")
+        lock = "another program holds its database locked"
+        manager.until(lambda: lock in manager.command("status").stdout, "status says why")
+        other.execute("ROLLBACK")
+    manager.until(lambda: manager.status_line().startswith("0 photos done"), "it is well again")
+    manager.until(lambda: well in metrics.read_text(), "the metrics say so too")
 
 
 def test_an_old_database_is_given_time_to_be_brought_up_to_date_before_ready(

@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+from bibwatch.log import LINES
 from tests.support import Race, draw_photo
 
 
@@ -166,6 +167,15 @@ def test_status_finds_the_service_also_while_the_config_is_broken(race: Race) ->
     race.config.write_text("database: state/race.db   # here\nwatch: [\n")
     race.until(lambda: race.status().get("state") == "degraded", "the refusal shows")
     assert "not valid YAML" in race.command("status").stdout
+
+
+def test_a_flood_of_bad_files_fails_whole_and_fills_no_log(service: Race) -> None:
+    for number in range(60):
+        (service.incoming / f"{number}.jpg").write_text("no picture")
+    service.until(lambda: service.status()["queue"]["failed"] == 60, "all have failed")
+    lines = [line for line in service.log().splitlines() if ": failed: " in line]
+    assert len(lines) == LINES
+    assert "more like this are held back" in lines[-1]
 
 
 def test_a_second_service_on_the_same_database_is_refused(service: Race) -> None:

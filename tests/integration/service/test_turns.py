@@ -23,6 +23,7 @@ from bibwatch.values import Photo
 from tests import engines
 
 HANG_S = 60.0
+DELAYS_S = turns_module.RETRY_DELAYS_S  # before a test shortens them
 
 
 class Desk:
@@ -344,3 +345,33 @@ def test_photos_that_failed_together_are_tried_again_apart(desk: Desk, monkeypat
     while desk.store.queue.claim(now + 1000):
         early += 1
     assert 0 < early < 20
+
+
+def test_what_became_of_a_photo_is_logged_with_its_fields(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="bibwatch.service.turns")
+    read = desk.add("a.png", width=60)
+    bad = desk.folder / "b.png"
+    bad.write_text("no picture")
+    desk.store.queue.add([Photo(bad, bad.stat().st_size, bad.stat().st_mtime_ns)], time.time())
+    desk.work()
+    told = {record.__dict__["BIBWATCH_PHOTO"]: record.__dict__["BIBWATCH_BIB"] for record in caplog.records}
+    assert told == {os.fsencode(read): desk.texts()["a.png"], os.fsencode(bad): []}
+    assert desk.texts()["a.png"]
+
+
+def test_delays_grow_with_every_try() -> None:
+    for delays in (DELAYS_S, turns_module.OUTAGE_DELAYS_S):
+        assert all(earlier < later for earlier, later in zip(delays, delays[1:], strict=False))
+
+
+def test_a_child_that_waits_for_our_word_is_noticed_until_it_gets_it(desk: Desk) -> None:
+    desk.add("a.png", width=60)
+    desk.turns.hand_out()
+    while not desk.pool.kept_waiting_s:
+        wait(desk.pool.waitables(), HANG_S)
+        answers = desk.pool.collect()
+        if not answers:
+            desk.turns.hand_out()
+    [(job, _)] = answers
+    desk.pool.drop(job)
+    assert desk.pool.kept_waiting_s == 0.0

@@ -439,6 +439,21 @@ def test_a_photo_overwritten_in_place_settles_again(watcher: Watcher) -> None:
     assert [path.name for path, _ in watcher.settled] == ["a.jpg", "a.jpg"]
 
 
+def test_more_events_than_the_kernel_keeps_are_made_up_for_by_a_scan(watcher: Watcher) -> None:
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if limit > 100_000:
+        pytest.skip(f"the kernel keeps {limit} events here")
+    scanner = watcher.source._scanners[watcher.root]
+    with watches(watcher)._observer._inotify_fd._lock:  # no event is handled meanwhile
+        for _ in range(limit // 2):  # each makes three
+            (watcher.root / "x.jpg").touch()
+            (watcher.root / "x.jpg").unlink()
+        (watcher.root / "a.jpg").write_text("a")
+    watcher.until(lambda: scanner._overflows > 0)
+    watcher.until(lambda: watcher.names() == ["a.jpg"])
+    watcher.until(lambda: watcher.source.faults() == {})
+
+
 def test_lost_events_lead_to_a_scan_at_once(watcher: Watcher) -> None:
     import logging
 

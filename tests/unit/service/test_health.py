@@ -1,10 +1,12 @@
 import logging
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from bibwatch.service.health import Changes, Reason, link_reasons
+from bibwatch.log import Throttle
+from bibwatch.service.health import Changes, Reason, link_reasons, reasons
 
 
 def test_one_kind_of_trouble_is_one_reason_with_an_example_and_a_count() -> None:
@@ -82,3 +84,53 @@ def test_a_reason_that_comes_back_is_told_again(told: pytest.LogCaptureFixture) 
 def test_a_service_that_is_well_from_the_start_says_nothing(told: pytest.LogCaptureFixture) -> None:
     Changes().tell([])
     assert new_lines(told) == []
+
+
+def why(
+    source: dict[Path, str] | None = None,
+    inbox: dict[Path, str] | None = None,
+    *,
+    alive: bool = True,
+    fault: str | None = None,
+    slowed: str | None = None,
+) -> list[Reason]:
+    """The reasons in rooms whose parts say this."""
+    rooms = SimpleNamespace(
+        source=SimpleNamespace(faults=lambda: source or {}, alive=alive),
+        inbox=SimpleNamespace(faults=lambda: inbox or {}),
+        linking=SimpleNamespace(troubles={}),
+        pool=SimpleNamespace(fault=fault, ready=1, workers=2, slowed=slowed),
+    )
+    return list(reasons(rooms))  # type: ignore[arg-type]
+
+
+def test_both_what_hides_photos_and_what_keeps_events_away_are_named() -> None:
+    found = why({Path("/in"): "events were lost"}, {Path("/in"): "it is missing"})
+    assert [str(reason) for reason in found] == ["/in: it is missing", "/in: events were lost"]
+
+
+def test_another_reason_at_the_same_folder_is_told_and_another_count_is_not(told: pytest.LogCaptureFixture) -> None:
+    changes = Changes()
+    for text in ("it has not answered for 31 s", "it has not answered for 32 s", "it was found empty"):
+        changes.tell(why(inbox={Path("/in"): text}))
+    assert new_lines(told) == [
+        ("WARNING", "degraded: /in: it has not answered for 31 s"),
+        ("WARNING", "degraded: /in: it was found empty"),
+        ("INFO", "well again: /in: it has not answered for 32 s"),
+    ]
+
+
+def test_a_flood_of_reasons_holds_none_back(told: pytest.LogCaptureFixture) -> None:
+    throttle = Throttle(lambda: 1000.0)
+    Changes().tell(because(*map(str, range(100))))
+    assert all(throttle.filter(record) for record in told.records)
+
+
+def test_readers_that_do_not_start_or_start_slowly_are_named_and_scans_that_ended() -> None:
+    assert why() == []
+    [engine] = why(fault="no model", slowed="five died")
+    assert str(engine) == "1 of 2 readers are ready, others do not start: no model"
+    [readers] = why(slowed="five died")
+    assert str(readers) == "five died"
+    [scans] = why(alive=False)
+    assert "restart it" in str(scans)
