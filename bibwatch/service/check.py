@@ -3,13 +3,13 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.util import find_spec
 from multiprocessing.connection import wait
 from pathlib import Path
 
 from bibwatch.config import Config, load_config
-from bibwatch.errors import BibwatchError, ConfigError, DatabaseMissing, EngineUnavailable
+from bibwatch.errors import BibwatchError, ConfigError, EngineUnavailable
 from bibwatch.read import engine
 from bibwatch.read.pool import Pool
 from bibwatch.service.linking import Linking
@@ -36,7 +36,7 @@ def checks(config_path: Path) -> Iterator[Check]:
     yield f"config {shown(config_path)}", None
     for folder in config.watch:
         yield f"watched folder {shown(folder.path)}", _watch_fault(config, folder.path)
-    yield f"link root {shown(config.links.root)}", _write_fault(config.links.root)
+    yield f"link root {shown(config.links.root)}", _write_fault(config.links.root) or _held_back(config)
     yield f"database {shown(config.database)}", _write_fault(config.database.parent) or _database_fault(config)
     yield from _engine_checks(config)
     yield _systemd_check()
@@ -69,18 +69,21 @@ def _write_fault(folder: Path) -> str | None:
 
 
 def _database_fault(config: Config) -> str | None:
-    """Whether it is damaged, or knows a disk of the link root's that is not there now."""
+    """Whether the database, if there is one, is damaged."""
     try:
         with database_faults():
-            if not config.database.exists():
-                return None
-            check_whole(config.database, "quick_check")
-            with closing(Store.open_read_only(config.database)) as store:
-                return Linking(store, "", config).held_back()
-    except DatabaseMissing:
-        return None  # somebody is about to make its tables
+            if config.database.exists():
+                check_whole(config.database, "quick_check")
     except BibwatchError as error:
         return str(error)
+    return None
+
+
+def _held_back(config: Config) -> str | None:
+    """Whether the disk that the link root was on is away, as far as a database tells."""
+    with suppress(BibwatchError), database_faults(), closing(Store.open_read_only(config.database)) as store:
+        return Linking(store, "", config).held_back()
+    return None
 
 
 def _engine_checks(config: Config) -> Iterator[Check]:

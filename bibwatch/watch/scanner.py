@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bibwatch.mounts import mounted, points_around
+from bibwatch.values import shown
 from bibwatch.watch.changes import Change, Identity, Listing, Place, Replaced, Walked
 from bibwatch.watch.names import PhotoNames, WatchedFolder
 from bibwatch.watch.patience import Patience
@@ -19,6 +20,7 @@ from bibwatch.watch.watches import Watches
 BLIND_S = 5.0  # between scans of a folder that sends no events, and between looks at whether it is the same one
 TOLD_S = 2.0  # that the event of a folder that went may come later than a look shows it
 SCAN_SHARE = 4  # a blind folder rests this many times as long as its scan took, or a large one is scanned always
+SHOWN_S = 2.0  # that an overflow is to be seen at least, however soon a scan has made up for it
 OVERFLOWED = "more happened at once than the kernel could tell; a scan looks for what was missed"
 
 
@@ -46,6 +48,7 @@ class Scanner:
         self._patience = Patience()
         self._mounts: frozenset[bytes] | None = None  # above and below the folder
         self._overflows = self._made_up_for = 0
+        self._overflowed_at = float("-inf")  # monotonic seconds
         self.armed = threading.Event()  # set once it was tried for the first time
         self._unarmed: str | None = None  # why no events come
         self._unwatched: set[Identity] = set()  # folders that the last audit found without a watch
@@ -54,8 +57,9 @@ class Scanner:
 
     @property
     def fault(self) -> str | None:
-        """Why events from the folder are missing."""
-        return self._unarmed or (OVERFLOWED if self._overflows != self._made_up_for else None) or self._partly_blind
+        """Why events from the folder are missing, or were a moment ago."""
+        overflowed = self._overflows != self._made_up_for or time.monotonic() - self._overflowed_at < SHOWN_S
+        return self._unarmed or (OVERFLOWED if overflowed else None) or self._partly_blind
 
     @property
     def waited_s(self) -> float:
@@ -81,6 +85,7 @@ class Scanner:
         """Scan at once, and say so until that is done."""
         if self._watches is not None:
             self._overflows += 1
+            self._overflowed_at = time.monotonic()
             self.rescan()
 
     def stop(self) -> None:
@@ -164,11 +169,13 @@ class Scanner:
         elif self._unwatched & before:
             watches.disarm()
             self._arm()
-            if still := watches.unwatched(walked):
-                self._partly_blind = (
-                    f"{len(still)} of its {len(walked)} folders are not watched, such as {walked[still[0]]}; only "
-                    "scans find their photos; raise fs.inotify.max_user_watches with sysctl"
-                )
+            still = watches.unwatched(walked)
+            lost = still or list(self._unwatched)
+            remedy = "only scans find their photos; raise fs.inotify.max_user_watches with sysctl"
+            self._partly_blind = (
+                f"{len(lost)} of its {len(walked)} folders are not watched, such as {shown(walked[lost[0]])}; "
+                + (remedy if still else "they are watched anew, and a scan looks for what was missed")
+            )
 
     def _scan(self, top: Path) -> dict[Identity, Path]:
         """Walk from here; returns the folders seen."""

@@ -17,6 +17,7 @@ from bibwatch.watch import walk
 from bibwatch.watch.changes import Change
 from bibwatch.watch.inbox import Inbox
 from bibwatch.watch.names import PhotoNames, WatchedFolder
+from bibwatch.watch.scanner import OVERFLOWED
 from bibwatch.watch.source import Source
 from bibwatch.watch.watches import Watches
 
@@ -443,13 +444,12 @@ def test_more_events_than_the_kernel_keeps_are_made_up_for_by_a_scan(watcher: Wa
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     if limit > 100_000:
         pytest.skip(f"the kernel keeps {limit} events here")
-    scanner = watcher.source._scanners[watcher.root]
     with watches(watcher)._observer._inotify_fd._lock:  # no event is handled meanwhile
         for _ in range(limit // 2):  # each makes three
             (watcher.root / "x.jpg").touch()
             (watcher.root / "x.jpg").unlink()
         (watcher.root / "a.jpg").write_text("a")
-    watcher.until(lambda: scanner._overflows > 0)
+    watcher.until(lambda: watcher.source.faults().get(watcher.root) == OVERFLOWED)
     watcher.until(lambda: watcher.names() == ["a.jpg"])
     watcher.until(lambda: watcher.source.faults() == {})
 

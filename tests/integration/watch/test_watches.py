@@ -99,10 +99,11 @@ def test_a_sub_folder_without_a_watch_gets_one_again(watcher: Watcher) -> None:
     watcher.quiet()
     assert watcher.names() == []
     watcher.source.rescan()
+    watcher.until(lambda: "they are watched anew" in watcher.source.faults().get(watcher.root, ""))
     watcher.until(lambda: watcher.source.watched_folders() == 3 and not unwatched(watcher))
     watcher.quiet()
     assert watcher.names() == ["cam1/a.jpg"]
-    assert watcher.source.faults() == {}
+    watcher.until(lambda: watcher.source.faults() == {})
     (watcher.root / "cam1" / "b.jpg").write_text("b")
     (watcher.root / "cam1" / "a.jpg").unlink()
     watcher.until(lambda: watcher.names() == ["cam1/b.jpg"])
