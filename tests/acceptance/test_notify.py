@@ -1,5 +1,6 @@
 """What a running service tells systemd, on the very socket that systemd would listen at."""
 
+import itertools
 import os
 import signal
 import socket
@@ -216,8 +217,13 @@ def test_the_watchdog_hears_nothing_once_no_photo_would_be_found_any_more(manage
     manager.until_told("WATCHDOG")
     assert manager.process is not None
     manager.process.send_signal(signal.SIGUSR2)
-    (manager.incoming / "cam1").mkdir()
-    manager.until(lambda: "a fault that nobody thought of" in manager.log(), "the scans have ended")
+    folders = (manager.incoming / f"cam{number}" for number in itertools.count())
+
+    def scans_have_ended() -> bool:
+        next(folders).mkdir()  # which is scanned; the signal may come a moment later
+        return "a fault that nobody thought of" in manager.log()
+
+    manager.until(scans_have_ended, "the scans have ended")
     told = manager.until_told("STATUS", len(manager.told) + 1)  # the loop itself goes on
     time.sleep(2 * INTERVAL_S)
     assert manager.places_of("WATCHDOG", told) == []

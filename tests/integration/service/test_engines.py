@@ -49,6 +49,7 @@ def race(tmp_path: Path) -> Race:
     return Race(tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_switch_of_engine_reads_only_what_that_engine_has_not_read(
     race: Race, monkeypatch: pytest.MonkeyPatch

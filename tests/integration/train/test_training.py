@@ -138,6 +138,7 @@ def small_wish(folder: Path, seed: int = 0) -> Wish:
     return Wish(folder, folder, init="none", device="cpu", recipe=recipe)
 
 
+@pytest.mark.long
 def test_a_resumed_training_goes_on_as_if_it_had_never_stopped(tmp_path: Path) -> None:
     wish = small_wish(draw_scenes(tmp_path / "scenes", 4))
     whole = Run(Outputs(tmp_path / "whole.pt"), wish, resume=False)
