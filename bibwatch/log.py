@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -24,6 +25,7 @@ class Throttle(logging.Filter):
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__()
         self._clock = clock  # monotonic seconds
+        self._lock = threading.Lock()  # threads of watchdog's log too, and a handler asks before it takes its own lock
         self._let_through: dict[str, deque[float]] = {}
         self._held_back: Counter[str] = Counter()
         self._last: dict[str, str] = {}  # kind -> the last line that was held back
@@ -32,9 +34,22 @@ class Throttle(logging.Filter):
         """Whether the line is let through; once a pause is over, the next line of any kind brings the count along."""
         now = self._clock()
         kind = getattr(record, "kind", f"{record.name}: {record.msg}")
-        self._tell_counts(logging.getLogger(record.name), now, kind)
-        if record.levelno < logging.WARNING:
-            return True
+        with self._lock:
+            counts = self._counts(now, but=kind)
+            passes = record.levelno < logging.WARNING or self._passes(record, kind, now)
+        for held_back, count, last in counts:  # without the lock, since these lines come here too
+            of_its_own = of_kind(f"held back: {held_back}")
+            logging.getLogger(record.name).warning(
+                "%d lines were held back, the last one: %s", count, last, extra=of_its_own
+            )
+        return passes
+
+    def _counts(self, now: float, but: str) -> list[tuple[str, int, str]]:
+        """What was held back of kinds whose pause is over: each kind, how many, and the last one. Told once."""
+        over = [kind for kind in self._held_back if kind != but and not _is_full(self._let_through[kind], now)]
+        return [(kind, self._held_back.pop(kind), self._last.pop(kind)) for kind in over]
+
+    def _passes(self, record: logging.LogRecord, kind: str, now: float) -> bool:
         times = self._let_through.setdefault(kind, deque(maxlen=LINES))
         if _is_full(times, now):
             self._held_back[kind] += 1
@@ -47,13 +62,6 @@ class Throttle(logging.Filter):
         if _is_full(times, now):
             _add(record, "more like this are held back for a while")
         return True
-
-    def _tell_counts(self, log: logging.Logger, now: float, but: str) -> None:
-        """Say what was held back of kinds whose pause is over, in lines of their own."""
-        over = [kind for kind in self._held_back if kind != but and not _is_full(self._let_through[kind], now)]
-        for kind in over:
-            told = self._held_back.pop(kind), self._last.pop(kind)
-            log.warning("%d lines were held back, the last one: %s", *told, extra=of_kind(f"held back: {kind}"))
 
 
 def of_kind(kind: str) -> dict[str, str]:

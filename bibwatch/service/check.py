@@ -21,7 +21,7 @@ from bibwatch.values import shown
 
 Check = tuple[str, str | None]  # what was looked at, and what is wrong with it
 
-ROOM = 500 * 10**6  # bytes that a race's database, or its links, may come to need
+ROOM = 500 * 10**6  # bytes that a race's database, or copies of its photos, may come to need
 INOTIFY_WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
 
 
@@ -36,8 +36,9 @@ def checks(config_path: Path) -> Iterator[Check]:
     yield f"config {shown(config_path)}", None
     for folder in config.watch:
         yield f"watched folder {shown(folder.path)}", _watch_fault(config, folder.path)
-    yield f"link root {shown(config.links.root)}", _write_fault(config.links.root) or _held_back(config)
-    yield f"database {shown(config.database)}", _write_fault(config.database.parent) or _database_fault(config)
+    root, database, room = config.links.root, config.database, ROOM if config.links.mode == "copy" else 0
+    yield f"link root {shown(root)}", _write_fault(root, room) or _held_back(config)
+    yield f"database {shown(database)}", _write_fault(database.parent, ROOM) or _database_fault(config)
     yield from _engine_checks(config)
     yield _systemd_check()
 
@@ -55,15 +56,15 @@ def _watch_fault(config: Config, folder: Path) -> str | None:
     )
 
 
-def _write_fault(folder: Path) -> str | None:
-    """Whether this folder, or the nearest one above it that exists, can be written to."""
+def _write_fault(folder: Path, room: int) -> str | None:
+    """Whether this folder, or the nearest one above it that exists, can be written to, and has so many bytes free."""
     standing = next(path for path in (folder, *folder.parents) if path.exists())
     if not standing.is_dir():
         return f"{shown(standing)} is not a folder"
     if not os.access(standing, os.W_OK | os.X_OK):
         return f"this user may not write to {shown(standing)}; mend its permissions"
     disk = os.statvfs(standing)
-    if (free := disk.f_bavail * disk.f_frsize) < ROOM:
+    if (free := disk.f_bavail * disk.f_frsize) < room:
         return f"only {free // 10**6} MB are free on its disk; make room"
     return None
 

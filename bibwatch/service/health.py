@@ -15,6 +15,8 @@ from bibwatch.log import of_kind
 from bibwatch.service.rooms import Rooms
 from bibwatch.values import shown
 
+COUNTS = re.compile(r"\(.*?\)|[0-9]+")  # what changes in the text of a fault while the fault stays: examples too
+
 log = logging.getLogger(__name__)
 
 
@@ -33,8 +35,7 @@ def reasons(rooms: Rooms) -> Iterator[Reason]:
     """Every reason why not all is well in the rooms."""
     for path, texts in _folder_faults(rooms).items():
         for text in texts:
-            told = f"{shown(path)}: {text}"
-            yield Reason(re.sub(r"[0-9]+", "#", told), told)
+            yield Reason(f"{shown(path)}: {COUNTS.sub('', text)}", f"{shown(path)}: {text}")
     if not rooms.source.alive:
         yield Reason("scan", "the folders are not scanned any more, through an error of bibwatch's own; restart it")
     yield from link_reasons(rooms.linking.troubles)

@@ -40,7 +40,7 @@ class Status:
 
 
 def gather(database: Path) -> Status:
-    """Ask database and lock; takes a few milliseconds."""
+    """Ask database and lock; takes a few milliseconds, or a second where a service that runs says nothing."""
     runs = ServiceLock(database).held_elsewhere()
     try:
         store = Store.open_read_only(database)

@@ -237,6 +237,5 @@ class Inbox:
 
 
 def _summary(reasons: Mapping[str, str]) -> str:
-    name, reason = next(iter(reasons.items()))
-    others = f", and {len(reasons) - 1} more photos cannot be looked at" if len(reasons) > 1 else ""
-    return f"{shown(name)}: {reason}{others}"
+    name = min(reasons)
+    return f"photos cannot be looked at ({len(reasons)}, such as {shown(name)}): {reasons[name]}"

@@ -28,6 +28,7 @@ class Looker:
         self._watches = watches  # None where the folder is polled
         self._tell = tell
         self._asked: queue.SimpleQueue[Path | Paths | Replaced | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
         self._replacements = 0  # of the watched folder, that are still to be told
         self._touched: set[Path] = set()  # events tell of a new file several times at once: one look does
         self._patience = Patience()
@@ -46,7 +47,8 @@ class Looker:
 
     def replaced(self) -> None:
         """The watched folder itself went: what was asked for before says nothing about what is missing now."""
-        self._replacements += 1
+        with self._lock:
+            self._replacements += 1
         self._asked.put(Replaced(self._root))
 
     def look(self, paths: Paths) -> None:
@@ -62,13 +64,13 @@ class Looker:
             match asked:
                 case Replaced():
                     self._tell(asked)
-                    self._replacements -= 1
+                    with self._lock:
+                        self._replacements -= 1
                 case Path():
                     self._tell_of_event(asked)
                 case _:
-                    for folder, paths in groupby(asked, key=lambda path: path.parent):
-                        for looked in self._look_into(folder, paths):
-                            self._tell(looked)
+                    for looked in self._look_at_all(asked):
+                        self._tell(looked)
 
     def _tell_of_event(self, path: Path) -> None:
         self._touched.discard(path)  # before the look, so that what happens after it is told again
@@ -76,17 +78,22 @@ class Looker:
             looked = _look_at(path)
         self._tell(looked if looked.fault else Touched(path, looked.stamp))
 
-    def _look_into(self, folder: Path, paths: Iterable[Path]) -> list[Looked]:
-        """A file that is missing is missing at a place only if that was the same before and after.
+    def _look_at_all(self, paths: Paths) -> list[Looked]:
+        """What is missing says something only of the folder that was asked about; another may have its very number."""
+        by_folder = groupby(paths, key=lambda path: path.parent)
+        looks = [looked for folder, inside in by_folder for looked in self._look_into(folder, inside)]
+        with self._patience.waiting():
+            void = not all(looked.stamp for looked in looks) and self._is_another()
+        return [replace(looked, place=None) for looked in looks] if void else looks
 
-        And only if the watched folder is the one that was asked about: another one may have its very number.
-        """
+    def _look_into(self, folder: Path, paths: Iterable[Path]) -> list[Looked]:
+        """A file that is missing is missing at a place only if that was the same before and after."""
         with self._patience.waiting():
             before, is_there = self._place_of(folder)
             looks = [_look_at(path) if is_there else Looked(path, None, None) for path in paths]
             after, _ = self._place_of(folder)
-            stayed = before == after and (all(looked.stamp for looked in looks) or not self._is_another())
-        return [replace(looked, place=before if stayed else None) for looked in looks]
+        place = before if before == after else None
+        return [replace(looked, place=place) for looked in looks]
 
     def _is_another(self) -> bool:
         """Whether another folder stands at the watched one's path now, or did so since this was asked for."""

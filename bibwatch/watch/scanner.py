@@ -41,6 +41,7 @@ class Scanner:
         self._watches = watches  # None where the folder is polled
         self._tell = tell
         self._due = 0.0  # monotonic seconds of the next whole scan
+        self._asked_at = float("-inf")  # monotonic seconds of the last look at whether the folder is the same
         self._parts: queue.SimpleQueue[Path] = queue.SimpleQueue()
         self._stir = threading.Event()
         self._stopping = False
@@ -98,11 +99,13 @@ class Scanner:
             self._stir.clear()
             while not (self._parts.empty() or self._told_gone.is_set() or self._stopping):
                 self._scan(self._parts.get())
-            if self._is_exchanged():
-                self._due = 0.0
+            if time.monotonic() >= self._asked_at + BLIND_S:
+                self._asked_at = time.monotonic()
+                if self._is_exchanged():
+                    self._due = 0.0
             if self._due <= time.monotonic() and not self._stopping:
                 self._scan_whole()
-            self._stir.wait(max(0.0, min(self._due - time.monotonic(), BLIND_S)))
+            self._stir.wait(max(0.0, min(self._due, self._asked_at + BLIND_S) - time.monotonic()))
 
     def _is_exchanged(self) -> bool:
         """Whether another folder stands at the path, or a disk came or went around it, so that events come from the
@@ -173,7 +176,7 @@ class Scanner:
             lost = still or list(self._unwatched)
             remedy = "only scans find their photos; raise fs.inotify.max_user_watches with sysctl"
             self._partly_blind = (
-                f"{len(lost)} of its {len(walked)} folders are not watched, such as {shown(walked[lost[0]])}; "
+                f"folders in it are not watched ({len(lost)} of {len(walked)}, such as {shown(walked[lost[0]])}); "
                 + (remedy if still else "they are watched anew, and a scan looks for what was missed")
             )
 

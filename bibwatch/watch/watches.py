@@ -114,8 +114,8 @@ class Watches(FileSystemEventHandler):
                 self._observer.unschedule(watch)
 
     def is_astray(self) -> bool:
-        """Whether no watch is on the folder that stands at the path now, as far as its number tells."""
-        return self._armed is None or self._armed[1] != identity_of(self._folder.path)
+        """Whether no watch is on the folder that stands at the path now."""
+        return self._armed is None or self.has_gone()
 
     def has_gone(self) -> bool:
         """Whether the folder that was watched has gone from the path since, perhaps to give way to another one.

@@ -124,6 +124,9 @@ def config_edits(folder: Path, rounds: int) -> Count:
                 targets = chance.choice(("all", f"{list(range(turn * 5))}"))
                 track.configure(targets, track.more.replace("0.3", chance.choice(("0.2", "0.3", "0.4"))))
             time.sleep(chance.uniform(0.05, 0.9))
+    followed = track.log().count("the config is followed")
+    assert followed > rounds / 5, f"{followed} configs followed"
+    track.notes.append(f"{followed} configs were followed")
     few = {f"{number}/IMG_{number:06}.png" for number in (3, 5, 7)}
     track.configure("[3, 5, 7]")
     track.until(lambda: track.all_ended() and track.links() == few, "the links are those of three targets")
@@ -134,9 +137,6 @@ def config_edits(folder: Path, rounds: int) -> Count:
         assert track.links() == few, "links followed a config that was refused"
         track.configure("[3, 5, 7]")
         track.until(lambda: track.status().get("state") == "ok", "it is well again")
-    followed = track.log().count("the config is followed")
-    assert followed > rounds / 5, f"{followed} configs followed"
-    track.notes.append(f"{followed} configs were followed")
     track.configure("all")
     return track.finish(rounds)
 

@@ -245,12 +245,13 @@ def _said(database: sqlite3.Connection) -> list[tuple[object, ...]] | None:
 @contextmanager
 def _immutable(paths: list[Path]) -> Iterator[None]:
     """Nobody may write to these, not even who has them open."""
-    if subprocess.run(["chattr", "+i", *paths], check=False, capture_output=True).returncode:
-        raise NotHere("this file system takes no attributes")
     try:
+        refused = subprocess.run(["chattr", "+i", *paths], check=False, capture_output=True, text=True)
+        if refused.returncode:
+            raise NotHere(f"chattr: {refused.stderr.strip()}")
         yield
     finally:
-        subprocess.run(["chattr", "-i", *paths], check=True)
+        subprocess.run(["chattr", "-i", *paths], check=False, capture_output=True)
 
 
 @contextmanager

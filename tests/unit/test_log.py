@@ -1,5 +1,7 @@
 import logging
 import os
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,6 +110,37 @@ def test_once_the_pause_is_over_any_line_brings_along_how_many_were_held_back(
         "linked a.jpg",
         "linked a.jpg",
     ]
+
+
+def test_counts_of_several_kinds_are_told_once_each(log: logging.Logger, lines: Lines) -> None:
+    for number in range(50):
+        log.warning("%s: failed", number)
+        log.warning("%s: next try later", number)
+    lines.new()
+    lines.now += LINES_S
+    log.info("linked %s", "a.jpg")
+    assert sorted(lines.new()) == [
+        "30 lines were held back, the last one: 49: failed",
+        "30 lines were held back, the last one: 49: next try later",
+        "linked a.jpg",
+    ]
+
+
+def test_lines_may_come_from_several_threads(log: logging.Logger, lines: Lines) -> None:
+    def flood(number: int) -> None:
+        for turn in range(2000):
+            lines.now += 0.5
+            log.warning(f"{number} {turn % 7}: %s", turn)
+
+    threads = [threading.Thread(target=flood, args=(number,)) for number in range(4)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sys.setswitchinterval(interval)
+    assert lines.seen  # and pytest fails where a thread raised
 
 
 def test_lines_of_a_kind_of_their_own_are_not_held_back_by_others_from_the_same_place(

@@ -17,6 +17,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         yield from ()
 
     monkeypatch.setattr(check, "_engine_checks", no_engine)
+    monkeypatch.setattr(check, "ROOM", 0)
     (tmp_path / "incoming").mkdir()
     config = tmp_path / "config.yaml"
     config.write_text("watch: [{path: incoming}]\ntargets: all\n")
@@ -51,6 +52,8 @@ def test_a_damaged_database_is_named_with_the_way_out(config: Path) -> None:
 
 def test_disks_with_little_room_are_named(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "ROOM", 2**62)
+    assert faults(config).keys() == {"database"}
+    config.write_text("watch: [{path: incoming}]\ntargets: all\nlinks: {mode: copy}\n")
     found = faults(config)
     assert found.keys() == {"database", "link"}
     assert all("MB are free" in fault for fault in found.values())

@@ -262,7 +262,7 @@ def test_a_file_that_cannot_be_looked_at_is_not_gone(watcher: Watcher, monkeypat
         deadline = time.monotonic() + 4 * SETTLE_S
         while time.monotonic() < deadline:
             watcher.step()
-        assert "a.jpg: Stale file handle" in watcher.inbox.faults()[watcher.root]
+        assert "such as a.jpg): Stale file handle" in watcher.inbox.faults()[watcher.root]
     watcher.source.rescan()
     watcher.quiet()
     assert watcher.names() == ["a.jpg"]
@@ -304,7 +304,7 @@ def test_a_photo_that_cannot_be_looked_at_keeps_no_other_from_being_gone(
     watcher.source.rescan()
     watcher.until(lambda: watcher.names() == ["b.jpg", "cam1/d.jpg"])
     watcher.quiet()
-    assert watcher.inbox.faults() == {watcher.root: "b.jpg: Input/output error"}
+    assert watcher.inbox.faults() == {watcher.root: "photos cannot be looked at (1, such as b.jpg): Input/output error"}
 
 
 def test_a_look_at_a_photo_of_a_folder_that_is_watched_no_more_is_not_answered(

@@ -109,6 +109,14 @@ def test_a_sub_folder_without_a_watch_gets_one_again(watcher: Watcher) -> None:
     watcher.until(lambda: watcher.names() == ["cam1/b.jpg"])
 
 
+def test_the_watched_folder_itself_gets_a_watch_again_long_before_the_next_scan(watcher: Watcher) -> None:
+    take_watch_away(watcher, watcher.root)
+    watcher.until(lambda: watcher.source.watched_folders() == 3)
+    watcher.quiet()
+    (watcher.root / "a.jpg").write_text("a")
+    watcher.until(lambda: watcher.names() == ["a.jpg"])
+
+
 def test_a_disk_that_the_kernel_lists_under_another_number_is_audited_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,7 +160,7 @@ def test_a_kernel_without_watches_to_give_is_told_with_its_remedy_while_scans_fi
         watcher.source.rescan()
         watcher.until(lambda: watcher.root in watcher.source.faults())
         fault = watcher.source.faults()[watcher.root]
-        assert "1 of its 3 folders" in fault
+        assert "(1 of 3, such as " in fault
         assert str(watcher.root / "cam2") in fault
         assert "fs.inotify.max_user_watches with sysctl" in fault
         (watcher.root / "cam2" / "a.jpg").write_text("a")

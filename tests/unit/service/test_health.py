@@ -120,6 +120,26 @@ def test_another_reason_at_the_same_folder_is_told_and_another_count_is_not(told
     ]
 
 
+def test_the_same_at_folders_whose_names_differ_by_a_digit_is_told_of_each(told: pytest.LogCaptureFixture) -> None:
+    changes = Changes()
+    first, second = {Path("/cam1"): "it is missing"}, {Path("/cam2"): "it is missing"}
+    for away in (first, first | second, second, {}):
+        changes.tell(why(inbox=away))
+    assert [line for _, line in new_lines(told)] == [
+        "degraded: /cam1: it is missing",
+        "degraded: /cam2: it is missing",
+        "well again: /cam1: it is missing",
+        "well again: /cam2: it is missing",
+    ]
+
+
+def test_another_example_is_no_news(told: pytest.LogCaptureFixture) -> None:
+    changes = Changes()
+    for example in ("1, such as anna.jpg", "2, such as anna.jpg", "1, such as bert.jpg"):
+        changes.tell(why(inbox={Path("/c"): f"photos cannot be looked at ({example}): Input/output error"}))
+    assert len(new_lines(told)) == 1
+
+
 def test_a_flood_of_reasons_holds_none_back(told: pytest.LogCaptureFixture) -> None:
     throttle = Throttle(lambda: 1000.0)
     Changes().tell(because(*map(str, range(100))))

@@ -143,7 +143,7 @@ def test_a_folder_listed_bit_by_bit_misses_a_photo_only_in_its_own_stretch() -> 
         Listing(ROOT, ROOT, {}, {}, None, HOME, names=NameRange(b"c.jpg")),
     )
     bench.take(*bits, Walked(ROOT, {ROOT: HOME}, whole=True))
-    assert bench.inbox.faults() == {ROOT: "c.jpg: Input/output error"}
+    assert bench.inbox.faults() == {ROOT: "photos cannot be looked at (1, such as c.jpg): Input/output error"}
     assert bench.look() == {photos[1]: False, photos[3]: False}
     bench.there = set(photos)
     bench.scan()
