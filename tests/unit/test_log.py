@@ -128,9 +128,9 @@ def test_counts_of_several_kinds_are_told_once_each(log: logging.Logger, lines: 
 
 def test_lines_may_come_from_several_threads(log: logging.Logger, lines: Lines) -> None:
     def flood(number: int) -> None:
-        for turn in range(2000):
-            lines.now += 0.5
-            log.warning(f"{number} {turn % 7}: %s", turn)
+        for turn in range(15_000):
+            lines.now += 0.05  # a kind is held back for a moment, again and again
+            log.warning(f"{turn % 50}: %s", number)
 
     threads = [threading.Thread(target=flood, args=(number,)) for number in range(4)]
     interval = sys.getswitchinterval()
