@@ -81,13 +81,13 @@ def soak(folder: Path, photos: int) -> Count:
 
 def bad_photos(folder: Path, rounds: int) -> Count:
     """Photos that abort their child, sleep in it or eat its memory; and children stopped by a signal."""
-    track = Track(folder, "reader: {timeout_s: 3}\n", **{MEMORY: str(400 * 2**20)})
+    track = Track(folder, "reader: {timeout_s: 3}\n", **{MEMORY: str(400 * 2**20), engine.READING_S: "0.1"})
     track.start()
     for turn in range(rounds):
         track.drop(range(turn * 50, turn * 50 + 50))
         if turn == 0:
             track.drop((engine.ABORTS, engine.SLEEPS, engine.EATS))
-        track.until(lambda: track.states()["reading"], "photos are in hand")
+        track.until(lambda: track.states()["reading"] > 2, "both children have photos in hand, and more wait")
         track.stand_still()
         hung = track.children()[0]
         os.kill(hung, signal.SIGSTOP)
