@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -13,6 +13,11 @@ LINES, LINES_S = 20, 60.0  # so many warnings of one kind are let through in so 
 def fields(photo: Path, bibs: Iterable[str] = ()) -> dict[str, list[str] | bytes]:
     """What the journal keeps beside a line: `journalctl BIBWATCH_BIB=2419`. For `extra` of the logging calls."""
     return {"BIBWATCH_PHOTO": os.fsencode(photo), "BIBWATCH_BIB": list(bibs)}
+
+
+def link_field(link: Path) -> dict[str, bytes]:
+    """What the journal keeps beside a line about a link. For `extra` of the logging calls."""
+    return {"BIBWATCH_LINK": os.fsencode(link)}
 
 
 class Throttle(logging.Filter):
@@ -27,8 +32,7 @@ class Throttle(logging.Filter):
         self._clock = clock  # monotonic seconds
         self._lock = threading.Lock()  # threads of watchdog's log too, and a handler asks before it takes its own lock
         self._let_through: dict[str, deque[float]] = {}
-        self._held_back: Counter[str] = Counter()
-        self._last: dict[str, str] = {}  # kind -> the last line that was held back
+        self._held_back: dict[str, tuple[int, str]] = {}  # kind -> how many lines, and the last of them
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is let through; once a pause is over, the next line of any kind brings the count along."""
@@ -37,27 +41,25 @@ class Throttle(logging.Filter):
         with self._lock:
             counts = self._counts(now, but=kind)
             passes = record.levelno < logging.WARNING or self._passes(record, kind, now)
-        for held_back, count, last in counts:  # without the lock, since these lines come here too
-            of_its_own = of_kind(f"held back: {held_back}")
-            logging.getLogger(record.name).warning(
-                "%d lines were held back, the last one: %s", count, last, extra=of_its_own
-            )
+        log = logging.getLogger(record.name)
+        for held_back, told in counts.items():  # without the lock, since these lines come here too
+            own_kind = of_kind(f"held back: {held_back}")
+            log.warning("%d lines were held back, the last one: %s", *told, extra=own_kind)
         return passes
 
-    def _counts(self, now: float, but: str) -> list[tuple[str, int, str]]:
-        """What was held back of kinds whose pause is over: each kind, how many, and the last one. Told once."""
+    def _counts(self, now: float, but: str) -> dict[str, tuple[int, str]]:
+        """What was held back of kinds whose pause is over: kind -> how many lines, and the last. Told once."""
         over = [kind for kind in self._held_back if kind != but and not _is_full(self._let_through[kind], now)]
-        return [(kind, self._held_back.pop(kind), self._last.pop(kind)) for kind in over]
+        return {kind: self._held_back.pop(kind) for kind in over}
 
     def _passes(self, record: logging.LogRecord, kind: str, now: float) -> bool:
         times = self._let_through.setdefault(kind, deque(maxlen=LINES))
+        held_back, _ = self._held_back.pop(kind, (0, ""))
         if _is_full(times, now):
-            self._held_back[kind] += 1
-            self._last[kind] = record.getMessage()
+            self._held_back[kind] = held_back + 1, record.getMessage()
             return False
         times.append(now)
-        self._last.pop(kind, None)
-        if held_back := self._held_back.pop(kind, 0):
+        if held_back:
             _add(record, f"{held_back} more like this were held back")
         if _is_full(times, now):
             _add(record, "more like this are held back for a while")

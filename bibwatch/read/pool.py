@@ -17,7 +17,6 @@ END_S = 1.0  # for a killed process to be gone; one that hangs in a dead share's
 RESTART_DELAYS_S = (1.0, 2.0, 5.0, 15.0, 30.0)  # between tries to load an engine that does not load
 RESTARTS, RESTARTS_S = 5, 60.0  # so many processes may be replaced in so many seconds; then the next one waits
 
-
 log = logging.getLogger(__name__)
 
 

@@ -1,6 +1,7 @@
 """What `check` looks at before a race: each thing with what to mend, if anything."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -63,8 +64,7 @@ def _write_fault(folder: Path, room: int) -> str | None:
         return f"{shown(standing)} is not a folder"
     if not os.access(standing, os.W_OK | os.X_OK):
         return f"this user may not write to {shown(standing)}; mend its permissions"
-    disk = os.statvfs(standing)
-    if (free := disk.f_bavail * disk.f_frsize) < room:
+    if (free := shutil.disk_usage(standing).free) < room:
         return f"only {free // 10**6} MB are free on its disk; make room"
     return None
 

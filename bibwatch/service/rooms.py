@@ -1,7 +1,6 @@
 """The rooms put together: each begins, is exchanged where the config changes, and ends."""
 
 import logging
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -10,7 +9,7 @@ from itertools import islice
 from bibwatch.config import Config
 from bibwatch.errors import CouldNotStart
 from bibwatch.link.apply import Applied
-from bibwatch.log import fields
+from bibwatch.log import fields, link_field
 from bibwatch.service.linking import Linking
 from bibwatch.service.setup import Watching, pool_for, reading_part
 from bibwatch.service.turns import Tally, Turns
@@ -201,4 +200,4 @@ class Rooms:
 def _tell(applied: Applied) -> None:
     for done, paths in (("linked", applied.made), ("unlinked", applied.removed)):
         for path in paths:
-            log.info("%s %s", done, shown(path), extra={"BIBWATCH_LINK": os.fsencode(path)})
+            log.info("%s %s", done, shown(path), extra=link_field(path))

@@ -43,15 +43,12 @@ def gather(database: Path) -> Status:
     """Ask database and lock; takes a few milliseconds, or a second where a service that runs says nothing."""
     runs = ServiceLock(database).held_elsewhere()
     try:
-        store = Store.open_read_only(database)
+        with database_faults(), closing(Store.open_read_only(database)) as store:
+            return _told(store, database, runs=runs)
     except (DatabaseMissing, DatabaseUnreadable) as error:
         return _unknown(str(error), runs=runs)
-    with closing(store):
-        try:
-            with database_faults():
-                return _told(store, database, runs=runs)
-        except DatabaseFault as error:
-            return _unknown(f"{shown(database)}: {error}", runs=runs)
+    except DatabaseFault as error:
+        return _unknown(f"{shown(database)}: {error}", runs=runs)
 
 
 def _unknown(reason: str, *, runs: bool) -> Status:

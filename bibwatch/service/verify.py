@@ -42,27 +42,27 @@ def verify(config: Config) -> Iterator[str]:
             raise BibwatchError(f"{shown(config.links.root)}: cannot be looked at: {error.strerror}") from error
 
 
-def _photos(store: Store, folder: WatchedFolder, watching: Watching) -> Iterator[str]:
+def _photos(store: Store, watched: WatchedFolder, watching: Watching) -> Iterator[str]:
     """Photos that lie there and are not queued as they are, and known ones that do not lie there."""
     unreadable, missing = set[Path](), dict[Path, set[str]]()
-    for listing in walk(folder.path, watching.names, recursive=folder.recursive):
-        place = listing.folder
-        missing.setdefault(place, set())
+    for listing in walk(watched.path, watching.names, recursive=watched.recursive):
+        folder = listing.folder
+        missing.setdefault(folder, set())
         if listing.fault is not None:
-            unreadable.add(place)
-            yield f"{shown(place)}: {listing.fault}"
+            unreadable.add(folder)
+            yield f"{shown(folder)}: {listing.fault}"
             continue
-        yield from (f"{shown(place / name)}: {reason}" for name, reason in listing.unseen.items())
-        known = store.queue.known_in(place, listing.names)
+        yield from (f"{shown(folder / name)}: {reason}" for name, reason in listing.unseen.items())
+        known = store.queue.known_in(folder, listing.names)
         yield from _not_queued(listing, known)
-        missing[place] |= known.keys() - listing.photos.keys() - listing.unseen.keys()
-    for place, names in missing.items():
+        missing[folder] |= known.keys() - listing.photos.keys() - listing.unseen.keys()
+    for folder, names in missing.items():
         if names:
-            yield f"{shown(place)}: {count_of(len(names), 'known photo')} out of sight, such as {shown(min(names))}"
+            yield f"{shown(folder)}: {count_of(len(names), 'known photo')} out of sight, such as {shown(min(names))}"
     known_folders = (
-        known for known in store.queue.known_folders(folder.path) if folder.recursive or known == folder.path
+        known for known in store.queue.known_folders(watched.path) if watched.recursive or known == watched.path
     )
-    for gone in (place for place in known_folders if place not in missing and unreadable.isdisjoint(place.parents)):
+    for gone in (folder for folder in known_folders if folder not in missing and unreadable.isdisjoint(folder.parents)):
         photos = count_of(len(store.queue.known_in(gone)), "known photo")
         yield f"{shown(gone)}: {photos} out of sight: no such folder now"
 

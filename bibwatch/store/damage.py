@@ -48,8 +48,13 @@ def _verdict(path: Path, check: str) -> str:
 
 def _has_lost_all(path: Path) -> bool:
     """Whether nothing is left but a log, which SQLite throws away at the first look at the empty file."""
-    log = path.with_name(f"{path.name}-wal")
+    log = log_of(path)
     return path.stat().st_size == 0 and log.exists() and log.stat().st_size > 0
+
+
+def log_of(database: Path) -> Path:
+    """The file beside a database that commits go to first."""
+    return database.with_name(f"{database.name}-wal")
 
 
 def is_locked(path: Path) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bibwatch.errors import DatabaseFault, DatabaseMissing, DatabaseUnreadable
-from bibwatch.store.damage import BUSY_S, REBUILD, check_whole, is_damage
+from bibwatch.store.damage import BUSY_S, REBUILD, check_whole, is_damage, log_of
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -201,7 +201,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 def _uri(path: Path) -> str:
     """A database that nobody has open, in a folder that may not be written to, is read as it lies."""
-    at_rest = not path.with_name(path.name + "-wal").exists() and not os.access(path.parent, os.W_OK)
+    at_rest = not log_of(path).exists() and not os.access(path.parent, os.W_OK)
     return f"{path.absolute().as_uri()}?mode=ro" + ("&immutable=1" if at_rest else "")
 
 

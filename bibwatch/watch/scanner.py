@@ -123,9 +123,8 @@ class Scanner:
         began, overflows = time.monotonic(), self._overflows
         self._due = began + self._rescan_s
         if self._has_gone():
-            with suppress(queue.Empty):  # parts told of before that went with it
-                while True:
-                    self._parts.get_nowait()
+            while not self._parts.empty():  # what was told of before went with it
+                self._parts.get()
             self._tell(Replaced(self.folder.path))
         self._arm()
         self.armed.set()

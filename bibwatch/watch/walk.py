@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bibwatch.mounts import inner, number_of, place_of
-from bibwatch.values import FileStamp, NameRange
+from bibwatch.values import ALL_NAMES, FileStamp, NameRange
 from bibwatch.watch.changes import Identity, Listing, Place
 from bibwatch.watch.names import PhotoNames
 
@@ -55,12 +55,11 @@ def _names_in(folder: Path, names: PhotoNames, *, recursive: bool) -> tuple[list
 
 def _bits(names: Sequence[str]) -> Iterator[tuple[NameRange, Sequence[str]]]:
     """Sorted names a few at a time, each time with the stretch that holds them; the stretches leave nothing out."""
-    whole = NameRange()
     starts = range(0, max(1, len(names)), AT_ONCE)
     for start in starts:
-        after = os.fsencode(names[start - 1]) if start else whole.after
+        after = os.fsencode(names[start - 1]) if start else ALL_NAMES.after
         some = names[start : start + AT_ONCE]
-        yield NameRange(after, os.fsencode(some[-1]) if start != starts[-1] else whole.upto), some
+        yield NameRange(after, os.fsencode(some[-1]) if start != starts[-1] else ALL_NAMES.upto), some
 
 
 def _stamps_of(folder: Path, names: Iterable[str]) -> tuple[dict[str, FileStamp], dict[str, str]]:

@@ -86,12 +86,11 @@ class Watches(FileSystemEventHandler):
         Returns why no events come from it, if so.
         """
         self._renew_if_dead()
-        identity = identity_of(self._folder.path)
         if self._armed is not None:
-            watch, armed = self._armed
-            if armed == identity and self._is_alive(watch) and not self._has_lost(identity):
+            if self._is_alive(self._armed[0]) and not self.has_gone():
                 return None
             self.disarm()
+        identity = identity_of(self._folder.path)
         if identity is None:
             return "the folder is missing"
         before = self._held() or set()
