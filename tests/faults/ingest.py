@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.faults import engine
 from tests.faults.program import MEMORY
-from tests.faults.track import SERVICE_MIB, Count, Track
+from tests.faults.track import SERVICE_MIB, Count, Track, state_of
 
 CARD = 2000  # photos that come at once
 WARM = 10_000  # photos before a soak counts: until then buffers grow to their size
@@ -36,7 +36,9 @@ def kill_9(folder: Path, rounds: int) -> Count:
                 track.go_on()
             else:
                 track.kill()
-                track.until(lambda pids=children: not any(_lives(pid) for pid in pids), "the children end too")
+                track.until(
+                    lambda pids=children: all(state_of(pid) in (None, "Z") for pid in pids), "the children end too"
+                )
     if track.process is None:
         track.start()
     track.until(track.all_ended, "every photo has ended")
@@ -216,13 +218,6 @@ def _arriving(track: Track, photos: int) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def _failures(track: Track) -> dict[str, str]:

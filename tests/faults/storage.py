@@ -7,16 +7,14 @@ import shutil
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from tests.faults import engine
 from tests.faults.track import Count, Track
 
 SALVAGE_LOSS = 60  # links of one page of the database, which nobody can tell any more
-
-
 PAGE = 4096  # bytes
 
 
@@ -114,18 +112,7 @@ def disk_full(folder: Path, rounds: int) -> Count:
         track.database = state / "race.db"
         track.start()
         track.until(track.children, "the service runs")
-        for turn in range(rounds):
-            full = state if turn % 2 == 0 else bibs
-            track.drop(range(turn * 100, turn * 100 + 50))
-            if turn % 4 >= 2:
-                time.sleep(0.6)  # queued, and being read
-            told = track.log().count("degraded:")
-            _fill(full / "ballast")
-            track.drop(range(turn * 100 + 50, turn * 100 + 100))
-            track.until(lambda told=told: track.log().count("degraded:") > told, "it shows")
-            time.sleep(2)
-            shutil.rmtree(full / "ballast")
-            track.until(track.all_ended, "every photo has ended")
+        _through_outages(track, rounds, lambda turn: _filled((state, bibs)[turn % 2]))
         log = track.log()
         track.notes.append(
             f"{log.count('disk is full')} lines told of a full disk, {log.count('No space left')} of links"
@@ -140,22 +127,26 @@ def disk_read_only(folder: Path, rounds: int) -> Count:
     track = Track(folder, **{engine.READING_S: "0.02"})
     database = [track.database, track.database.with_name("bibwatch.db-wal")]
     track.start()
-    track.drop([0])
+    track.drop([rounds * 100])
     track.until(lambda: track.bibs.is_dir(), "the first photo is linked")
+    _through_outages(track, rounds, lambda turn: _immutable((database, [track.bibs])[turn % 2]))
+    count = track.finish(rounds)
+    assert track.log().count("watching ") == 1, "it was restarted"
+    return count
+
+
+def _through_outages(track: Track, rounds: int, outage: Callable[[int], AbstractContextManager[None]]) -> None:
+    """Photos arrive before and while a disk is out of use; in two rounds of four those before are being read."""
     for turn in range(rounds):
-        shut = database if turn % 2 == 0 else [track.bibs]
-        track.drop(range(turn * 100 + 1, turn * 100 + 50))
+        track.drop(range(turn * 100, turn * 100 + 50))
         if turn % 4 >= 2:
             time.sleep(0.6)  # queued, and being read
         told = track.log().count("degraded:")
-        with _immutable(shut):
+        with outage(turn):
             track.drop(range(turn * 100 + 50, turn * 100 + 100))
             track.until(lambda told=told: track.log().count("degraded:") > told, "it shows")
             time.sleep(2)
         track.until(track.all_ended, "every photo has ended")
-    count = track.finish(rounds)
-    assert track.log().count("watching ") == 1, "it was restarted"
-    return count
 
 
 def database_locked(folder: Path, rounds: int) -> Count:
@@ -266,12 +257,16 @@ def _disk(at: Path, size: str) -> Iterator[None]:
         subprocess.run(["umount", "-l", at], check=False)
 
 
-def _fill(ballast: Path) -> None:
-    """Leave no room, neither for bytes nor for further files."""
+@contextmanager
+def _filled(disk: Path) -> Iterator[None]:
+    """There is no room, neither for bytes nor for further files."""
+    ballast = disk / "ballast"
     ballast.mkdir()
     with suppress(OSError), (ballast / "bytes").open("wb", buffering=0) as file:
         while True:
-            file.write(bytes(4096))
+            file.write(bytes(PAGE))
     with suppress(OSError):
         for number in itertools.count():
             (ballast / str(number)).touch()
+    yield
+    shutil.rmtree(ballast)

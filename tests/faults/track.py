@@ -106,8 +106,8 @@ class Track(Race):
         place.mkdir(parents=True, exist_ok=True)
         for number in numbers:
             path = place / f"IMG_{number:06}.png"
-            path.write_bytes(engine.picture(number))
             self.numbers[path] = number
+            path.write_bytes(engine.picture(number))
 
     def delete(self, numbers: Iterable[int], folder: str) -> None:
         """Delete photos that are to be seen."""
@@ -141,10 +141,10 @@ class Track(Race):
         """Halt the service for a moment before something of it is killed, and note which photos are in hand."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
-        state = Path(f"/proc/{self.process.pid}/stat")
-        self.until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T", "it stands still")
+        pid = self.process.pid
+        self.until(lambda: state_of(pid) == "T", "it stands still")
         with suppress(sqlite3.Error):  # it has only begun
-            self.in_hand.update(number_of(Path(os.fsdecode(path))) for path in self._paths("reading"))
+            self.in_hand.update(self.numbers[photo] for photo in self._photos("reading"))
 
     def go_on(self) -> None:
         assert self.process is not None
@@ -179,8 +179,7 @@ class Track(Race):
         self.until(self.all_ended, "every photo has ended")
         self.until(lambda: not self.differences(), "photos, database and links agree")
         assert self.stop() == 0, self.log()[-3000:]
-        failed = {Path(os.fsdecode(path)) for path in self._paths("failed")}
-        done = {Path(os.fsdecode(path)) for path in self._paths("done")}
+        failed, done = self._photos("failed"), self._photos("done")
         readings = (
             Counter(int(line) for line in self.noted.read_text().split()) if self.noted.exists() else Counter[int]()
         )
@@ -219,15 +218,18 @@ class Track(Race):
         photo = entry.resolve()
         return entry.parent.name in (str(self.numbers.get(photo)), self.corrected.get(photo))
 
-    def _paths(self, state: str) -> list[bytes]:
+    def _photos(self, state: str) -> set[Path]:
         sql = "SELECT dir, name FROM photos JOIN jobs ON jobs.photo_id = photos.id WHERE state = ?"
         with closing(sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True)) as database:
-            return [folder + b"/" + name for folder, name in database.execute(sql, (state,))]
+            return {Path(os.fsdecode(folder), os.fsdecode(name)) for folder, name in database.execute(sql, (state,))}
 
 
-def number_of(photo: Path) -> int:
-    """What the stub reads in a photo of this name."""
-    return int(photo.stem.removeprefix("IMG_"))
+def state_of(pid: int) -> str | None:
+    """The letter that the kernel gives a process's state, such as T where it is halted; None where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return None
 
 
 def _hash(path: Path) -> str:
