@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --no-input -c constraints.txt
 SETUP := pyproject.toml constraints.txt
 
-.PHONY: demo test test-long faults lint bench clean
+.PHONY: demo test test-long faults lint bench eval clean
 
 demo: .venv/core
 	@$(BIN)/bibwatch demo
@@ -29,6 +29,12 @@ lint: .venv/lint
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+EVAL :=
+
+eval: .venv/core
+	@echo "== Measuring how right the bibs are (about three minutes)"
+	@$(BIN)/python -m tests.accuracy $(EVAL)
 
 bench: .venv/core
 	@$(BIN)/python -m tests.bench

@@ -15,6 +15,10 @@ class ConfigError(BibwatchError):
         super().__init__("\n".join(self.problems))
 
 
+class StartListError(BibwatchError):
+    """A file is no start list."""
+
+
 class ExtraMissing(BibwatchError):
     """Packages that only some commands need are not installed."""
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
+
+MAX_DIGITS = 5  # races number to 99999; longer strings on photos are phone numbers and watermarks
+LONGEST_BIB = 60  # characters; with a template around it, it still makes a folder name
 
 
 class Box(NamedTuple):
@@ -80,6 +83,16 @@ class Job:
     attempts: int  # claims of this version so far, this one included
 
 
+UNKNOWN = "?"  # in a spelling: a character that is no part of a bib or of the text around it, or that nobody can read
+
+
+class Spelling(NamedTuple):
+    """A text that a recogniser may have meant."""
+
+    text: str
+    probability: float  # 0..1, over all ways to write it
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A text with a digit, as one engine saw it in one photo."""
@@ -90,6 +103,7 @@ class Reading:
     detection_score: float  # 0..1, of the box
     engine: str  # name and fingerprint of models and settings
     square_box: Box | None = None  # pixels of the padded square, where the engine saw the photo as one
+    spellings: tuple[Spelling, ...] = ()  # likeliest first; none where the recogniser tells no more than its text
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +112,7 @@ class Correction:
 
     kind: Literal["set", "add", "remove"]
     bibs: tuple[str, ...]
+    made_at: float = field(default=0.0, compare=False)  # seconds since the epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +146,14 @@ class Link:
     text: str | None = None  # what a symlink holds
     stamp: FileStamp | None = None  # the hardlink or copy that we made, as its file system shows it
     copied: tuple[int, int] | None = None  # the version of the photo that a copy was made from
+
+
+def bib_fault(bib: str) -> str | None:
+    """Why a text cannot be a bib, which is the name of a folder too; None where it can."""
+    plain = bib.strip()
+    if plain and plain.isprintable() and "/" not in plain and not plain.startswith(".") and len(plain) <= LONGEST_BIB:
+        return None
+    return f"{bib!r} is no bib: a bib is a short name for a folder, without slashes"
 
 
 def shown(path: Path | str) -> str:

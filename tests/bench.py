@@ -1,29 +1,42 @@
 """What `make bench` prints: the cost of a photo around the engine, and the time from drop to link."""
 
 import json
+import random
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 from bibwatch.config import load_config
+from bibwatch.match.decide import Rules, wanted_bibs
+from bibwatch.match.event import Event
+from bibwatch.service.learning import learned
 from bibwatch.service.linking import Linking
+from bibwatch.service.setup import rules
 from bibwatch.store.readings import Seen
+from bibwatch.store.schema import writing
 from bibwatch.store.store import Store
-from bibwatch.values import Box, Photo, Reading
+from bibwatch.values import Box, Photo, Reading, Spelling
 from tests.support import SHARED, Race, draw_photo, memory_mib
 
 PHOTOS = 5000
+STORED = 100_000
 DROPS = 7
+T = TypeVar("T")
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bibwatch-bench-") as folder:
         around_the_engine(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="bibwatch-bench-") as folder:
+        deciding_anew(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="bibwatch-bench-") as folder:
         race = Race(Path(folder) / "race")
         try:
             drop_to_link(race)
@@ -52,7 +65,8 @@ def around_the_engine(folder: Path) -> None:
 
     (folder / "incoming").mkdir()
     (folder / "config.yaml").write_text("watch: [{path: incoming}]\ntargets: all\n")
-    linking = Linking(store, "bench:1", load_config(folder / "config.yaml"))
+    config = load_config(folder / "config.yaml")
+    linking = Linking(store, "bench:1", config, rules(config, Event()))
     print(f"{PHOTOS} photos around the engine, one transaction each:")
     timed("queue", queue_all)
     timed("claim and finish", claim_and_finish_all)
@@ -61,11 +75,49 @@ def around_the_engine(folder: Path) -> None:
     store.close()
 
 
-def timed(name: str, act: Callable[[], object]) -> None:
+def deciding_anew(folder: Path) -> None:
+    """What a change of rules costs: every stored photo is decided anew, three readings each, one of them doubtful."""
+    store, chance, now = Store.open(folder / "bibwatch.db"), random.Random(1), time.time()
+    bibs = [str(chance.randrange(1, 12_000)) for _ in range(5000)]
+    with writing(store.connection):
+        for number in range(STORED):
+            sure, doubtful, p = chance.choice(bibs), chance.choice(bibs), chance.uniform(0.3, 0.95)
+            others = [(doubtful[:-1] + digit, (1 - p) / 12) for digit in "1234567"]
+            told = ([(sure, 0.99), (f"{sure}.", 0.004)], [(doubtful, p), *others], [("MARATHON 2024", 0.9)])
+            readings = tuple(
+                Reading(
+                    one[0][0], one[0][1], Box(0, 0, 9, 9), 0.8, "bench:1", spellings=tuple(map(Spelling._make, one))
+                )
+                for one in told
+            )
+            content_id = store.readings.insert(Seen(number.to_bytes(4), "bench:1", readings, 9, 9, 0.1), now)
+            store.queue.add_done(Photo(folder / "incoming" / f"{number}.jpg", 1, 1), content_id, now)
+    (folder / "incoming").mkdir()
+    (folder / "list.csv").write_text("\n".join(["bib", *bibs]))
+    print(f"{STORED} photos of {3 * STORED} readings decided anew:")
+    event = timed("learn what bibs look like", lambda: learned(store, "bench:1"), STORED)
+    for name, text in (
+        ("targets, twenty", f"targets: {json.dumps(bibs[:20])}"),
+        ("bibs", "targets: all\nbibs: {min_digits: 3}"),
+        ("match", "targets: all\nmatch: {accept: 0.9}"),
+        ("start list", "targets: all\nstart_list: list.csv"),
+    ):
+        (folder / "config.yaml").write_text(f"watch: [{{path: incoming}}]\n{text}\n")
+        wanted = rules(load_config(folder / "config.yaml"), event)
+        timed(name, partial(decide_all, store, wanted), STORED)
+    store.close()
+
+
+def decide_all(store: Store, wanted: Rules) -> int:
+    return sum(len(wanted_bibs(photo, wanted)) for photo in store.readings.read_photos("bench:1"))
+
+
+def timed(name: str, act: Callable[[], T], photos: int = PHOTOS) -> T:
     begun = time.perf_counter()
-    act()
+    outcome = act()
     seconds = time.perf_counter() - begun
-    print(f"  {name:32} {seconds:6.2f} s  {seconds / PHOTOS * 1000:6.2f} ms a photo")
+    print(f"  {name:32} {seconds:6.2f} s  {seconds / photos * 1000:6.2f} ms a photo")
+    return outcome
 
 
 def drop_to_link(race: Race) -> None:

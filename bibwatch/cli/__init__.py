@@ -2,8 +2,10 @@
 
 import click
 
+from bibwatch.cli.evaluate import evaluate
 from bibwatch.cli.notebooks import convert_vgg, export_csv, import_csv, train
 from bibwatch.cli.options import Commands
+from bibwatch.cli.people import correct, why
 from bibwatch.cli.photos import demo, find, link, read
 from bibwatch.cli.service import check, run, scan, status
 from bibwatch.cli.upkeep import forget, retry, verify
@@ -34,12 +36,15 @@ for command in (
     status,
     check,
     verify,
+    why,
+    correct,
     retry,
     forget,
     export_csv,
     import_csv,
     convert_vgg,
     train,
+    evaluate,
     demo,
 ):
     main.add_command(command)

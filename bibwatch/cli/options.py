@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from bibwatch.config import Config, load_config
 from bibwatch.errors import BibwatchError, ConfigError, CouldNotStart, EngineUnavailable, ExtraMissing
 from bibwatch.store.schema import database_faults
 from bibwatch.values import count_of
@@ -38,6 +39,18 @@ def reader_options(command: Callable[..., Any]) -> Callable[..., Any]:
     engine = click.option("--engine", type=engines, help="The engine to read with, whatever a config says.")
     device = click.option("--device", metavar=DEVICES, help="Where to compute, whatever a config says.")
     return engine(device(command))
+
+
+def config_or_defaults(path: Path, *, need_engine: bool) -> Config:
+    """The config, or the defaults where the standard file is not there."""
+    if path == STANDARD_CONFIG and not path.exists():
+        return defaults()
+    return load_config(path, need_folders=False, need_engine=need_engine)
+
+
+def defaults() -> Config:
+    """A config of nothing but defaults."""
+    return Config.model_validate({"watch": [{"path": "."}], "targets": "all"})
 
 
 class Commands(click.Group):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from bibwatch.cli.options import STANDARD_CONFIG, as_json, config_option, reader_options
-from bibwatch.config import Config, load_config, with_reader
+from bibwatch.cli.options import as_json, config_option, config_or_defaults, defaults, reader_options
+from bibwatch.config import load_config, with_reader
 from bibwatch.errors import PhotoError
 from bibwatch.values import count_of, shown
 
@@ -28,17 +28,19 @@ def read(
     Exit:     0, or 1 if any photo failed.
     """
     from bibwatch.cli.show import outcome_as_json, outcome_as_text
+    from bibwatch.match.event import Event
     from bibwatch.read.batch import read_all
     from bibwatch.read.engine import fingerprint
-    from bibwatch.service.setup import engine_setup, pool_for
+    from bibwatch.service.setup import engine_setup, pool_for, rules
 
-    given = _config_or_defaults(config_path, need_engine=engine is None and device is None)
+    given = config_or_defaults(config_path, need_engine=engine is None and device is None)
     config = with_reader(given, engine, device)
+    wanted = rules(config, Event())
     pool, failed = pool_for(config, fingerprint(engine_setup(config)), len(photos)), False
     for path, outcome in read_all(photos, pool):
         failed = failed or isinstance(outcome, PhotoError)
         show = outcome_as_json if json_wanted else outcome_as_text
-        click.echo(show(path, outcome, config.reader.min_score))
+        click.echo(show(path, outcome, wanted))
     sys.exit(1 if failed else 0)
 
 
@@ -48,26 +50,30 @@ def read(
 @click.option(
     "--max-distance", type=click.FloatRange(min=0), help="How far a number may be off (default: the config's)."
 )
+@click.option("--maybe", is_flag=True, help="Those that only may show it, which are not linked.")
 @as_json
-def find(bib: str, config_path: Path, max_distance: float | None, json_wanted: bool) -> None:
+def find(bib: str, config_path: Path, max_distance: float | None, maybe: bool, json_wanted: bool) -> None:
     """Print the photos of a BIB, from the database.
 
     \b
     Example:  bibwatch find 2419
+              bibwatch find 2419 --maybe              photos that may show it, to be looked at
               bibwatch find 2419 --max-distance 1     one digit wrong is fine
     Exit:     0, or 1 if there is none.
     """
     from bibwatch.service.linking import photos_of
 
+    if maybe and max_distance is not None:
+        raise click.UsageError("--maybe lists numbers that are unsure, --max-distance numbers that are near; take one")
     config = load_config(config_path, need_folders=False, need_engine=False)
-    photos = photos_of(config, bib, config.max_distance if max_distance is None else max_distance)
+    photos = photos_of(config, bib, config.max_distance if max_distance is None else max_distance, maybe=maybe)
     if json_wanted:
         click.echo(json.dumps({"bib": bib, "photos": [str(path) for path in photos]}))
     else:
         for path in photos:
             click.echo(shown(path))
         if not photos:
-            click.echo(f"no photo of {bib} yet", err=True)
+            click.echo(f"no photo that {'may show' if maybe else 'shows'} {bib} yet", err=True)
     sys.exit(0 if photos else 1)
 
 
@@ -118,16 +124,5 @@ def demo(count: int, folder: Path | None, engine: str | None, device: str | None
     """
     from bibwatch.demo import show_demo
 
-    config = with_reader(_defaults(), engine, device)
+    config = with_reader(defaults(), engine, device)
     show_demo(count, folder, config.reader)
-
-
-def _config_or_defaults(path: Path, *, need_engine: bool) -> Config:
-    """The config, or the defaults where the standard file is not there."""
-    if path == STANDARD_CONFIG and not path.exists():
-        return _defaults()
-    return load_config(path, need_folders=False, need_engine=need_engine)
-
-
-def _defaults() -> Config:
-    return Config.model_validate({"watch": [{"path": "."}], "targets": "all"})

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bibwatch.errors import PhotoError
-from bibwatch.match.decide import read_bibs
+from bibwatch.match.decide import Rules, read_bibs
 from bibwatch.values import count_of, shown
 
 if TYPE_CHECKING:  # `status` answers in half a second because it imports none of this
@@ -50,18 +50,18 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def outcome_as_json(path: Path, outcome: Outcome, min_score: float) -> str:
+def outcome_as_json(path: Path, outcome: Outcome, rules: Rules) -> str:
     """One JSON object: the photo, its bibs, its error."""
     if isinstance(outcome, PhotoError):
         return json.dumps({"photo": str(path), "readings": [], "error": str(outcome)})
-    return json.dumps({"photo": str(path), "readings": _bibs(outcome, min_score), "error": None})
+    return json.dumps({"photo": str(path), "readings": _bibs(outcome, rules), "error": None})
 
 
-def outcome_as_text(path: Path, outcome: Outcome, min_score: float) -> str:
+def outcome_as_text(path: Path, outcome: Outcome, rules: Rules) -> str:
     """One line: the photo, and its bibs with scores or its error."""
     if isinstance(outcome, PhotoError):
         return f"{shown(path)}: failed: {outcome}"
-    bibs = ", ".join(f"{bib['bib']} ({bib['score']:.2f})" for bib in _bibs(outcome, min_score))
+    bibs = ", ".join(f"{bib['bib']} ({bib['score']:.2f})" for bib in _bibs(outcome, rules))
     return f"{shown(path)}: {bibs or 'no bib'}"
 
 
@@ -98,16 +98,15 @@ def keep_showing(current: Callable[[], str]) -> None:
                 time.sleep(WATCH_S)
 
 
-def _bibs(read: Read, min_score: float) -> list[dict[str, Any]]:
-    best = read_bibs(read.readings, min_score)
+def _bibs(read: Read, rules: Rules) -> list[dict[str, Any]]:
     return [
         {
-            "bib": bib,
-            "score": round(reading.score, 4),
-            "box": list(reading.box),
-            "detection_score": round(reading.detection_score, 4),
+            "bib": match.bib,
+            "score": round(match.probability, 4),
+            "box": list(match.reading.box),
+            "detection_score": round(match.reading.detection_score, 4),
         }
-        for bib, reading in best.items()
+        for match in read_bibs(read.readings, rules).values()
     ]
 
 
@@ -132,6 +131,7 @@ def _status_lines(status: Status) -> Iterator[str]:
         ready = f"{workers['ready']} of {workers['wanted']} ready{place}, {workers['busy']} photos in hand"
         yield f"readers   {ready}, {workers['replaced']} replaced"
         yield f"rate      {health['photos_per_s']:.2f} photos/s in the last minute"
+        yield from _event_lines(health)
         yield f"settling  {count_of(health['settling'], 'file')}"
         if health["last_error"]:
             yield f"error     {health['last_error']}"
@@ -139,6 +139,15 @@ def _status_lines(status: Status) -> Iterator[str]:
         yield f"last      {photo}"
     for failure in status.failed:
         yield f"failed    {failure['photo']}: {failure['reason']}"
+
+
+def _event_lines(health: dict[str, Any]) -> Iterator[str]:
+    yield f"bibs      {health['event']}"
+    if health["suspects"]:
+        numbers = ", ".join(health["suspects"])
+        yield f"          on so many photos that they may be no bibs: {numbers}; if so: bibs: {{ignore: [{numbers}]}}"
+    if health["start_list"]:
+        yield f"runners   {health['start_list']}"
 
 
 def _follow_with_bar(steps: Iterable[Progress]) -> None:

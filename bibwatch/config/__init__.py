@@ -1,7 +1,7 @@
 """The config: YAML in, one frozen `Config` out, or every problem at once."""
 
-from bibwatch.config.following import ConfigFile
+from bibwatch.config.following import SavedFile
 from bibwatch.config.load import find_database, load_config, with_reader
 from bibwatch.config.model import Config, ReaderConfig
 
-__all__ = ["Config", "ConfigFile", "ReaderConfig", "find_database", "load_config", "with_reader"]
+__all__ = ["Config", "SavedFile", "ReaderConfig", "find_database", "load_config", "with_reader"]

@@ -148,8 +148,10 @@ def _absolute(config: Config, base: Path) -> Config:
     links = config.links.model_copy(update={"root": _whole(base, config.links.root)})
     database = _whole(base, config.database)
     metrics = config.metrics and _whole(base, config.metrics)
-    own = {"watch": watch, "reader": reader, "links": links, "database": database, "metrics": metrics}
-    return config.model_copy(update=own)
+    # A link that is turned to another list is followed, so it is not resolved.
+    entrants = config.start_list and base / config.start_list.expanduser()
+    own = {"watch": watch, "reader": reader, "links": links, "database": database}
+    return config.model_copy(update=own | {"metrics": metrics, "start_list": entrants})
 
 
 def _whole(base: Path, path: Path) -> Path:
@@ -175,8 +177,10 @@ def _faults(config: Config, running: Config | None, *, need_folders: bool) -> It
         must_be_there = need_folders and running is None
         if fault := _metrics_fault(config, config.metrics, must_be_there=must_be_there):
             yield ("metrics",), f"{config.metrics}: {fault}"
-    if config.start_list is not None:
-        yield ("start_list",), "this version reads no start list yet; leave it null"
+    if need_folders and config.start_list is not None and (fault := _file_fault(config.start_list)):
+        yield ("start_list",), f"{config.start_list}: {fault}"
+    if config.links.wants_names and config.start_list is None:
+        yield ("links", "folder"), "names come from a start list; set start_list, or leave {name} out"
     yield from ((("database",), text) for text in _database_faults(config, running))
 
 

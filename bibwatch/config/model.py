@@ -1,18 +1,33 @@
 """The config's keys, their types and their defaults."""
 
+import re
+import warnings
 from pathlib import Path
 from string import Formatter
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from bibwatch.values import MAX_DIGITS, bib_fault
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-LONGEST_BIB = 60  # characters; with a template around it, it still makes a folder name
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _auto_is_none(value: object) -> object:
     return None if value == "auto" else value
+
+
+def _pattern(written: object) -> object:
+    """A regular expression in any letters; None for `auto`."""
+    if written == "auto" or not isinstance(written, str):
+        return None if written == "auto" else written
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return re.compile(written, re.IGNORECASE)
+    except (re.error, OverflowError, RecursionError, Warning) as error:
+        raise ValueError(f"not a regular expression: {error or 'nested too deeply'}") from error
 
 
 class Section(BaseModel):
@@ -76,6 +91,27 @@ class ReaderConfig(Section):
         return self.engine == "dossard" or (self.engine == "auto" and self.dossard.weights is not None)
 
 
+class BibsConfig(Section):
+    """What counts as a bib."""
+
+    format: Annotated[re.Pattern[str] | None, BeforeValidator(_pattern)] = None
+    min_digits: Annotated[int, Field(ge=1, le=MAX_DIGITS)] = 1
+    max_digits: Annotated[int, Field(ge=1, le=MAX_DIGITS)] = MAX_DIGITS
+    ignore: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _some_length_is_left(self) -> Self:
+        if self.min_digits > self.max_digits:
+            raise ValueError(f"min_digits {self.min_digits} is more than max_digits {self.max_digits}")
+        return self
+
+
+class MatchConfig(Section):
+    """How sure a bib must be."""
+
+    accept: Annotated[Share | None, BeforeValidator(_auto_is_none)] = None
+
+
 class LinksConfig(Section):
     """The link tree."""
 
@@ -91,11 +127,20 @@ class LinksConfig(Section):
             fields = [field[1:] for field in Formatter().parse(folder) if field[1] is not None]
         except ValueError as error:
             raise ValueError(f"not a folder name: {error}") from error
-        if fields != [("bib", "", None)]:
-            raise ValueError('write {bib} once where the bib goes, and no other field, as in "{bib}" or "bib {bib}"')
+        plain = {("bib", "", None), ("name", "", None)}
+        if ("bib", "", None) not in fields or not plain.issuperset(fields) or len(set(fields)) < len(fields):
+            text = (
+                "write {bib} once where the bib goes, and {name} where the name in the start list may go, and no other "
+            )
+            raise ValueError(text + 'field, as in "{bib}", "bib {bib}" or "{bib}_{name}"')
         if "/" in folder or "\0" in folder or folder.startswith("."):
             raise ValueError("it names one folder: no slash, and no dot at the start")
         return folder
+
+    @property
+    def wants_names(self) -> bool:
+        """Whether folders hold the name that the start list gives a bib."""
+        return any(field[1] == "name" for field in Formatter().parse(self.folder))
 
 
 class Config(Section):
@@ -107,6 +152,8 @@ class Config(Section):
     reader: ReaderConfig = ReaderConfig()
     targets: tuple[str, ...] | None  # None: every bib accepted, written `all`
     max_distance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    bibs: BibsConfig = BibsConfig()
+    match: MatchConfig = MatchConfig()
     start_list: Path | None = None
     links: LinksConfig = LinksConfig()
     metrics: Path | None = None
@@ -133,6 +180,6 @@ class Config(Section):
     @classmethod
     def _folder_names(cls, targets: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for bib in targets or ():
-            if not bib.strip() or "/" in bib or "\0" in bib or bib.strip().startswith(".") or len(bib) > LONGEST_BIB:
-                raise ValueError(f"{bib!r} is no bib: a bib is a short name for a folder, without slashes")
+            if fault := bib_fault(bib):
+                raise ValueError(fault)
         return None if targets is None else tuple(dict.fromkeys(bib.strip() for bib in targets))

@@ -1,16 +1,74 @@
-"""Which texts are bibs."""
+"""Which numbers in a text may be bibs: small rules, each for one kind of text that holds digits and is no bib."""
 
 import re
-from collections.abc import Container
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
 
-BIB = re.compile(r"\d{1,5}", re.ASCII)
+from bibwatch.values import MAX_DIGITS
+
+_DAY = r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day+s?|mon|tue|wed|thu|fri|sat|sun)"
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)"
+)
+_DAY_OF_MONTH = r"\d{1,2}(?:st|nd|rd|th)?"
+_RACES = "(?:5|8|10|12|15|16|20|21|25|30|40|42|50|60|80|100)"  # kilometres
+# What a text with digits may be instead of a bib; the first that fits is told.
+NO_BIBS = {
+    "an address or a watermark": re.compile(r"(?i)www|http|@|©|\.(com|org|net|co|de|fr|nl|it|es|be|ch)\b"),
+    "a time, a date or a decimal": re.compile(r"\d\s*:\s*\d|\d[.,;/]\d|::"),
+    "a phone number": re.compile(r"(?:\+|\b0)(?:\d[ ()/-]*){8,}|\b(?:\d\d[ /-]){4,}\d\d\b"),
+    "a day or a month": re.compile(
+        rf"(?i)\b(?:{_DAY}|{_MONTH})[., ]+{_DAY_OF_MONTH}\b|\b{_DAY_OF_MONTH}[., ]+(?:{_DAY}|{_MONTH})\b"
+    ),
+    "a price": re.compile(r"[€$£¥]\s*\d|\d\s*[€$£¥]"),
+    "a distance": re.compile(
+        rf"(?i:(?<!\d)\d{{1,3}}\s*(?:km|mi|miles?|mtr)\b)|(?<!\d)\d{{1,3}}(?:\s*m|\s+M)\b|(?<!\d){_RACES}\s*[kK]\b"
+    ),
+    "a number plate": re.compile(r"[A-Za-z]-\d+-[A-Za-z]|\b[A-Z]{2,3}·\d{2,4}·?[A-Z]{2,3}\b"),
+}
+_ZERO = re.compile(r"(?<=\d)[oO](?=\d|\b)|(?<![A-Za-z])[oO](?=\d)")
+_ONE = re.compile(r"(?<=\d)[Il|](?=\d|\b)|(?<![A-Za-z])[Il](?=\d\d)")
+_EDGES = re.compile(r"^[^A-Za-z0-9]+|[^A-Za-z0-9]+$")
+_NUMBER = re.compile(rf"([A-Za-z]?)-?(\d{{1,{MAX_DIGITS}}})-?([A-Za-z]?)", re.ASCII)
+YEARS = range(1990, 2040)
 
 
-def bib_in(text: str, named: Container[str] = ()) -> str | None:
-    """The bib that a text as seen stands for, or None.
+class Number(NamedTuple):
+    """A number in a text, with the letter that stands against it on either side."""
 
-    A bib is digits only, leading zeros kept: races number to 99999, and longer digit strings on photos are phone
-    numbers and watermarks. A text that is one of the `named` bibs to the letter (`56D`) is that bib.
+    before: str  # a capital letter, or nothing
+    digits: str
+    after: str
+    alone: bool  # whether the text holds nothing but such numbers
+
+
+def is_year(digits: str) -> bool:
+    """Whether a number reads like the year of a race."""
+    return len(digits) == 4 and int(digits) in YEARS
+
+
+def no_bib(text: str) -> str | None:
+    """What kind of text this is that holds digits but no bib, or None where it may hold one."""
+    return next((kind for kind, pattern in NO_BIBS.items() if pattern.search(text)), None)
+
+
+@lru_cache(maxsize=50_000)
+def numbers_in(text: str) -> tuple[Number, ...]:
+    """The numbers in a text that may be bibs, from left to right; leading zeros kept.
+
+    O and I, l, | beside digits are 0 and 1. One letter on either side is told, as in `56D`, `M90005`, `21250-B`;
+    whether it belongs to the bib is for the event to say. A longer word against a number makes it none: `TEAM413`.
     """
-    bare = text.strip()
-    return bare if bare in named or BIB.fullmatch(bare) else None
+    text = _ONE.sub("1", _ZERO.sub("0", text.strip()))
+    return () if no_bib(text) else tuple(_numbers(text))
+
+
+def _numbers(text: str) -> Iterator[Number]:
+    found = [_NUMBER.fullmatch(_EDGES.sub("", word)) for word in text.split()]
+    # A mark that is no word stands alone: a smudge, an M or F in a tile of its own.
+    alone = all(match or len(word) == 1 for match, word in zip(found, text.split(), strict=True))
+    for match in found:
+        if match:
+            yield Number(match[1].upper(), match[2], match[3].upper(), alone)

@@ -6,10 +6,15 @@ from collections import defaultdict
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from bibwatch.match.bibs import bib_in
 from bibwatch.match.distance import within
+from bibwatch.match.folder import folder_name
+from bibwatch.match.naming import BibRules
+from bibwatch.match.weigh import candidates
 from bibwatch.values import Correction, Reading, ReadPhoto, Targets
+
+MAYBE = 0.1  # the least probable bib that a person may want to hear of
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,25 +24,57 @@ class Rules:
     targets: Targets
     max_distance: float
     min_score: float  # 0..1; a reading below it is no bib
-    folder: str  # name of a bib's folder, with {bib} in it
+    accept: float  # 0..1; a bib less probable is a maybe
+    folder: str  # name of a bib's folder, with {bib} in it, and perhaps {name}
+    bibs: BibRules = BibRules()
 
 
-def bibs_of(photo: ReadPhoto, min_score: float, named: Container[str] = ()) -> frozenset[str]:
-    """The bibs accepted in a photo: its readings', as the corrections leave them.
+class Match(NamedTuple):
+    """A bib that a photo may show, as its best reading has it."""
 
-    `named` are bibs somebody asked for by name, which may hold letters.
-    """
-    return corrected(read_bibs(photo.readings, min_score, named), photo.corrections)
+    bib: str
+    probability: float  # 0..1
+    reading: Reading
 
 
-def read_bibs(readings: Iterable[Reading], min_score: float, named: Container[str] = ()) -> dict[str, Reading]:
-    """Bib -> the best-scored reading that says it."""
-    best: dict[str, Reading] = {}
+def bibs_of(photo: ReadPhoto, rules: Rules, only: Container[str] | None = None) -> frozenset[str]:
+    """The bibs accepted in a photo: its readings', all or only these, as the corrections leave them."""
+    return corrected(read_bibs(photo.readings, rules, only), photo.corrections)
+
+
+def maybes_of(photo: ReadPhoto, rules: Rules) -> dict[str, Match]:
+    """The bibs that a photo may show, and that nobody has said anything about."""
+    if any(correction.kind == "set" for correction in photo.corrections):
+        return {}  # a person has named them all
+    said = {bib for correction in photo.corrections for bib in correction.bibs}
+    found = matches(photo.readings, rules)
+    heard_of = {bib: match for bib, match in found.items() if match.probability >= MAYBE and bib not in said}
+    return {bib: match for bib, match in heard_of.items() if not is_accepted(match, rules)}
+
+
+def read_bibs(readings: Iterable[Reading], rules: Rules, only: Container[str] | None = None) -> dict[str, Match]:
+    """Bib -> its match, of the bibs accepted."""
+    found = matches(readings, rules, only)
+    return {bib: match for bib, match in found.items() if is_accepted(match, rules)}
+
+
+def matches(readings: Iterable[Reading], rules: Rules, only: Container[str] | None = None) -> dict[str, Match]:
+    """Bib -> its likeliest match, of all bibs that the readings may mean, or only of these."""
+    best: dict[str, Match] = {}
     for reading in readings:
-        bib = bib_in(reading.text, named) if reading.score >= min_score else None
-        if bib is not None and (bib not in best or reading.score > best[bib].score):
-            best[bib] = reading
+        if reading.score < rules.min_score:
+            continue
+        for bib, probability, _ in candidates(reading, rules.bibs, only):
+            if bib not in best or probability > best[bib].probability:
+                best[bib] = Match(bib, probability, reading)
     return best
+
+
+def is_accepted(match: Match, rules: Rules) -> bool:
+    """Probable enough, and, where it is known who runs, somebody who does or is asked for."""
+    entrants, bib = rules.bibs.entrants, match.bib.upper()
+    runs = entrants is None or bib in entrants or bib in rules.bibs.asked
+    return runs and match.probability >= rules.accept
 
 
 def corrected(bibs: Iterable[str], corrections: Iterable[Correction]) -> frozenset[str]:
@@ -59,14 +96,22 @@ def wanted_bibs(photo: ReadPhoto, rules: Rules) -> frozenset[str]:
     """The bibs whose folders want a link to this photo."""
     targets = rules.targets.bibs
     if targets is None:
-        return bibs_of(photo, rules.min_score)
-    bibs = bibs_of(photo, rules.min_score, targets)
+        return bibs_of(photo, rules)
     if rules.max_distance == 0:
-        return bibs & targets
-    # A distance softens what was read, never what a person said.
+        return bibs_of(photo, rules, targets) & targets
+    return (bibs_of(photo, rules) & targets) | near_targets(photo, rules).keys()
+
+
+def near_targets(photo: ReadPhoto, rules: Rules) -> dict[str, str]:
+    """Target -> an accepted bib within max_distance of it; a distance softens what was read, never what was said."""
     said = {bib for correction in photo.corrections for bib in correction.bibs}
-    near = {t for t in targets - said if any(within(bib, t, rules.max_distance) for bib in bibs - said)}
-    return (bibs & targets) | near
+    seen = sorted(bibs_of(photo, rules) - said)
+    near: dict[str, str] = {}
+    for target in (rules.targets.bibs or frozenset()) - said if rules.max_distance else ():
+        within_reach = next((bib for bib in seen if bib != target and within(bib, target, rules.max_distance)), None)
+        if within_reach is not None:
+            near[target] = within_reach
+    return near
 
 
 def wanted_links(photos: Iterable[ReadPhoto], rules: Rules) -> dict[Path, Path]:
@@ -76,9 +121,11 @@ def wanted_links(photos: Iterable[ReadPhoto], rules: Rules) -> dict[Path, Path]:
     get a few letters made from their path, so that a name depends on which photos there are and not on who came first.
     """
     rivals: dict[Path, list[Path]] = defaultdict(list)
+    entrants = rules.bibs.entrants
     for photo in photos:
         for bib in wanted_bibs(photo, rules):
-            rivals[Path(rules.folder.format(bib=bib), photo.path.name)].append(photo.path)
+            name = entrants.names.get(bib.upper(), "") if entrants else ""
+            rivals[Path(folder_name(rules.folder, bib, name), photo.path.name)].append(photo.path)
     links: dict[Path, Path] = {}
     for plain, paths in rivals.items():
         first, *others = sorted(paths)

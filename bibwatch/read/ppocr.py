@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
+import string
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bibwatch.errors import EngineUnavailable
+from bibwatch.read.spelling import spellings, steps
 from bibwatch.values import Box, Reading
 
 if TYPE_CHECKING:
@@ -22,24 +25,30 @@ if TYPE_CHECKING:
     from bibwatch.read.photo_file import Image
 
 MODELS = ("PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx")
-LONG_SIDE = 2048  # pixels; a larger photo is shrunk to it before detection
-SHORT_SIDE = 736  # pixels; a smaller photo is enlarged to it, as far as LONG_SIDE allows
+# The long side that the detector sees, in pixels; docs/accuracy.md has what other sizes find, and cost.
+LONG_SIDE = 2048  # of a larger photo
+SMALL_SIDE = 1600  # of a small photo, enlarged
+ENLARGED = 1.5  # times, where that lies between the two
+MULTIPLE = 32  # pixels; the detector's input is made of these
 MAX_ASPECT = 25  # a line longer than this many times its height is a banner, and costs memory without bound
-# Raise it whenever this file makes other readings of the same photo than before.
-REVISION = 1
+LINE_HEIGHT = 48  # pixels of a line that the recogniser sees
+LINE_WIDTH = 160  # pixels; shorter lines are padded to it: narrower ones are read less well
+CHARACTERS = string.digits + string.ascii_letters + "-./:;,#_|+@©€$£¥· "  # told one by one in spellings of a line
+# Raise it whenever this room makes other readings of the same photo than before.
+REVISION = 2
 
 
 @cache
 def fingerprint() -> str:
-    """`ppocr:` and a mark of the model files, the library that runs them, and this file's own settings."""
-    mark = hashlib.sha256(f"{REVISION} {LONG_SIDE} {SHORT_SIDE} {MAX_ASPECT} {version('rapidocr')}".encode())
+    """`ppocr:` and a mark of the model files, the library that runs them, and the revision of this room's own work."""
+    mark = hashlib.sha256(f"{REVISION} {version('rapidocr')}".encode())
     for model in _model_paths():
         mark.update(hashlib.sha256(model.read_bytes()).digest())
     return f"ppocr:{mark.hexdigest()[:16]}"
 
 
 class PpocrEngine:
-    """Detection on the photo at up to 2048 pixels, then recognition of every text line found, on one thread."""
+    """Detection on the photo at a size that suits it, then recognition of every text line found, on one thread."""
 
     device = "cpu"
     batch = 1
@@ -50,6 +59,7 @@ class PpocrEngine:
         import cv2  # the service process never imports the model libraries
         from rapidocr import RapidOCR
         from rapidocr.ch_ppocr_det import TextDetector
+        from rapidocr.ch_ppocr_det.utils import DetPreProcess
         from rapidocr.ch_ppocr_rec import TextRecognizer
 
         cv2.setNumThreads(1)
@@ -60,8 +70,10 @@ class PpocrEngine:
             part.model_path = str(model)  # a path of our own keeps the library from downloading
             part.font_path = None
         self._detector = TextDetector(config.Det)
+        self._prepare = DetPreProcess(MULTIPLE, "min", config.Det.mean, config.Det.std)
         self._recogniser = TextRecognizer(config.Rec)
-        self._normalisation = (config.Det.mean, config.Det.std)
+        alphabet = self._recogniser.postprocess_op.character
+        self._columns = [0, *(alphabet.index(character) for character in CHARACTERS)]  # the blank comes first
         self.name = fingerprint()
 
     def read(self, images: Sequence[Image]) -> Iterator[tuple[Reading, ...]]:
@@ -69,34 +81,40 @@ class PpocrEngine:
         return map(self._read, images)
 
     def _read(self, image: Image) -> tuple[Reading, ...]:
-        from rapidocr.ch_ppocr_rec import TextRecInput
-
-        seen, scale = _shrunk(image)
-        detected = self._detect(seen)
-        if not detected:
-            return ()
-        lines = self._recogniser(TextRecInput(img=[_crop(seen, quad) for quad, _ in detected]))
-        return tuple(
-            Reading(text, float(score), _box(quad * scale, image), float(detection_score), self.name)
-            for (quad, detection_score), text, score in zip(detected, lines.txts or (), lines.scores, strict=True)
-            if any(character.isdigit() for character in text)
-        )
+        upright = np.ascontiguousarray(image[:, :, ::-1])  # the library's order is BGR
+        readings = (self._reading(upright, quad, score) for quad, score in self._detect(upright))
+        return tuple(reading for reading in readings if reading is not None)
 
     def _detect(self, image: Image) -> list[tuple[NDArray[np.float32], float]]:
         """Text lines as (4, 2) corners in pixels of this image, clockwise from top left, each with its score.
 
         The library's own call sorts the boxes and leaves the scores behind, so its parts are called one by one.
         """
-        from rapidocr.ch_ppocr_det.utils import DetPreProcess
-
-        # A thin strip must not be enlarged by its short side alone: 3000 x 4 pixels would become 552000 x 736.
-        short, long = sorted(image.shape[:2])
-        prepare = DetPreProcess(min(SHORT_SIDE, short * LONG_SIDE // long), "min", *self._normalisation)
-        tensor = prepare(image)
-        if tensor is None:
+        scale = sight(*image.shape[:2])
+        seen = _resized(image, scale)
+        tensor = self._prepare(seen)
+        if tensor is None:  # a strip that is less than half a MULTIPLE wide
             return []
-        found = zip(*self._detector.postprocess_op(self._detector.session(tensor), image.shape[:2]), strict=True)
-        return [(quad, score) for quad, score in found if _aspect(quad) <= MAX_ASPECT]
+        found = zip(*self._detector.postprocess_op(self._detector.session(tensor), seen.shape[:2]), strict=True)
+        return [(quad / scale, float(score)) for quad, score in found if _aspect(quad) <= MAX_ASPECT]
+
+    def _reading(self, image: Image, quad: NDArray[np.float32], detection_score: float) -> Reading | None:
+        """What the line in these corners says, cut from the photo at full size; None where it holds no digit."""
+        line = _line(image, quad)
+        width = max(LINE_WIDTH, 8 * math.ceil(LINE_HEIGHT * line.shape[1] / line.shape[0] / 8))
+        tensor = self._recogniser.resize_norm_img(line, width / LINE_HEIGHT)[np.newaxis]
+        output = self._recogniser.session(tensor)
+        [(text, score)], _ = self._recogniser.postprocess_op(output)
+        if not any(character.isdigit() for character in text):
+            return None
+        spelled = spellings(steps(output[0][:, self._columns].tolist(), CHARACTERS))
+        return Reading(text, float(score), _box(quad, image), detection_score, self.name, spellings=spelled)
+
+
+def sight(height: int, width: int) -> float:
+    """How many times larger than a photo of this size, in pixels, the detector sees it; less than 1 for large ones."""
+    long = max(height, width)
+    return min(LONG_SIDE, max(SMALL_SIDE, ENLARGED * long)) / long
 
 
 def _model_paths() -> list[Path]:
@@ -111,22 +129,20 @@ def _model_paths() -> list[Path]:
     return paths
 
 
-def _shrunk(image: Image) -> tuple[Image, float]:
-    """The image with its long side at most LONG_SIDE, in the library's BGR order, and how many times smaller it is."""
+def _resized(image: Image, scale: float) -> Image:
     import cv2
 
     height, width = image.shape[:2]
-    scale = max(height, width) / LONG_SIDE
-    if scale > 1:
-        size = (max(1, round(width / scale)), max(1, round(height / scale)))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    return np.ascontiguousarray(image[:, :, ::-1]), max(scale, 1.0)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)  # type: ignore[return-value]
 
 
-def _crop(image: Image, quad: NDArray[np.float32]) -> NDArray[Any]:
+def _line(image: Image, quad: NDArray[np.float32]) -> Image:
+    """The line in these corners, upright, and no higher than the recogniser sees it."""
     from rapidocr.utils.process_img import get_rotate_crop_image
 
-    return get_rotate_crop_image(image, quad.copy())
+    line = get_rotate_crop_image(image, quad.astype(np.float32))
+    return _resized(line, min(1.0, LINE_HEIGHT / line.shape[0]))
 
 
 def _aspect(quad: NDArray[np.float32]) -> float:

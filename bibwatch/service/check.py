@@ -11,10 +11,11 @@ from pathlib import Path
 
 from bibwatch.config import Config, load_config
 from bibwatch.errors import BibwatchError, ConfigError, EngineUnavailable
+from bibwatch.match.startlist import summary
 from bibwatch.read import engine
 from bibwatch.read.pool import Pool
-from bibwatch.service.linking import Linking
-from bibwatch.service.setup import engine_setup, pool_for
+from bibwatch.service.linking import root_away
+from bibwatch.service.setup import engine_setup, pool_for, read_start_list
 from bibwatch.store.damage import check_whole
 from bibwatch.store.schema import database_faults
 from bibwatch.store.store import Store
@@ -23,6 +24,7 @@ from bibwatch.values import shown
 Check = tuple[str, str | None]  # what was looked at, and what is wrong with it
 
 ROOM = 500 * 10**6  # bytes that a race's database, or copies of its photos, may come to need
+DOUBTFUL_ROWS = 10  # of a start list that are told one by one
 INOTIFY_WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
 
 
@@ -40,6 +42,8 @@ def checks(config_path: Path) -> Iterator[Check]:
     root, database, room = config.links.root, config.database, ROOM if config.links.mode == "copy" else 0
     yield f"link root {shown(root)}", _write_fault(root, room) or _held_back(config)
     yield f"database {shown(database)}", _write_fault(database.parent, ROOM) or _database_fault(config)
+    if config.start_list is not None:
+        yield from _start_list_checks(config.start_list)
     yield from _engine_checks(config)
     yield _systemd_check()
 
@@ -80,10 +84,24 @@ def _database_fault(config: Config) -> str | None:
     return None
 
 
+def _start_list_checks(path: Path) -> Iterator[Check]:
+    """Whether it is one; then each row of it that is left out."""
+    try:
+        entrants = read_start_list(path)
+    except ConfigError as error:
+        yield "start list", str(error).removeprefix("start_list: ")
+        return
+    yield f"start list {shown(path)}: {summary(entrants)}", None
+    for problem in entrants.problems[:DOUBTFUL_ROWS]:
+        yield "start list", f"{shown(path)}: {problem}"
+    if (others := len(entrants.problems) - DOUBTFUL_ROWS) > 0:
+        yield "start list", f"{shown(path)}: and {others} more"
+
+
 def _held_back(config: Config) -> str | None:
     """Whether the disk that the link root was on is away, as far as a database tells."""
     with suppress(BibwatchError), database_faults(), closing(Store.open_read_only(config.database)) as store:
-        return Linking(store, "", config).held_back()
+        return root_away(config.links.root, store.roots.get(config.links.root))
     return None
 
 

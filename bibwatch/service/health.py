@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bibwatch.log import of_kind
+from bibwatch.match.startlist import summary
 from bibwatch.service.rooms import Rooms
 from bibwatch.values import shown
 
@@ -66,9 +67,13 @@ def health(rooms: Rooms, degraded: Iterable[str], now: float) -> dict[str, Any]:
     """What `status` shows of the running service, as plain values; `now` is monotonic seconds."""
     pool, tally, faults = rooms.pool, rooms.turns.tally, _folder_faults(rooms)
     waiting_since = rooms.store.queue.waiting_since()
+    entrants = rooms.rules.bibs.entrants
     return {
         "pid": os.getpid(),
         "engine": rooms.engine,
+        "event": rooms.learning.event.summary,
+        "suspects": sorted(rooms.learning.event.suspects - rooms.rules.bibs.ignore),
+        "start_list": entrants and summary(entrants),
         "folders": [
             {"path": shown(folder.path), "fault": "; ".join(faults.get(folder.path, ())) or None}
             for folder in rooms.config.watch

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from bibwatch import systemd
-from bibwatch.config import Config, ConfigFile, load_config
-from bibwatch.errors import BibwatchError, CouldNotStart, DatabaseDamaged, DatabaseFault
+from bibwatch.config import Config, SavedFile, load_config
+from bibwatch.errors import BibwatchError, ConfigError, CouldNotStart, DatabaseDamaged, DatabaseFault
 from bibwatch.read import engine
 from bibwatch.service.health import Changes, Reason, health, reasons
 from bibwatch.service.memory import give_back_large_blocks
@@ -38,6 +38,7 @@ class Service:
     """Everything that runs; one thread calls it.
 
     A context manager; entering raises:
+        ConfigError: the start list is not one.
         CouldNotStart: another bibwatch tends this database, or it cannot be opened.
         EngineUnavailable: the engine's models or packages are missing.
     """
@@ -45,7 +46,8 @@ class Service:
     def __init__(self, config: Config, config_path: Path | None = None, *, rebuild: bool = False) -> None:
         self._config = config
         self._rebuild = rebuild  # a damaged database is kept aside, and a new one begun
-        self._file = ConfigFile(config_path) if config_path else None
+        self._file = SavedFile(config_path) if config_path else None
+        self._list = SavedFile(config.start_list) if config.start_list else None
         self._lock = ServiceLock(config.database)
         self._started_at = time.time()
         self._refused: str | None = None  # why the config on disk is not the one in force
@@ -79,9 +81,9 @@ class Service:
             self.rooms = Rooms(self._config, fingerprint, store, self._waker.wake)
             try:
                 with database_faults():
+                    self.rooms.start_linking()
                     self.rooms.start_reading()
                     ends.callback(self._finish_reading)
-                    self.rooms.start_linking()
                     self.rooms.start_watching()
                     ends.callback(self.rooms.stop_watching)
             except DatabaseFault as error:
@@ -149,8 +151,9 @@ class Service:
         self.rooms.relink(now)
 
     def _is_reload_due(self, now: float) -> bool:
-        if self._file is not None and self._file.was_saved(now):
-            self._reload_asked = True
+        for file in (self._file, self._list):
+            if file is not None and file.was_saved(now):
+                self._reload_asked = True
         return self._reload_asked or (self._refused is not None and now - self._refused_at >= REFUSED_S)
 
     def _reload(self, now: float) -> None:
@@ -170,9 +173,11 @@ class Service:
         self._reload_asked = False
 
     def _adopt(self, config: Config, fingerprint: str, now: float) -> None:
+        if config.start_list != (self._list and self._list.path):
+            self._list = SavedFile(config.start_list) if config.start_list else None
         try:
             self.rooms.adopt(config, fingerprint)
-        except CouldNotStart as error:
+        except (ConfigError, CouldNotStart) as error:
             self._refused, self._refused_at = str(error), now
         else:
             self._refused = None
@@ -216,6 +221,8 @@ class Service:
             problems = "; ".join(self._refused.splitlines())
             text = f"the config file is refused, the one before it stays in force: {problems}"
             yield Reason(self._refused, text)
+        if self._list is not None and self._list.is_gone:
+            yield Reason("start list", f"{shown(self._list.path)}: gone; the start list read before stays in force")
         if self._metrics.fault:
             yield Reason("metrics", self._metrics.fault)
 

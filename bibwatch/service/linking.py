@@ -1,6 +1,6 @@
 """From what is stored to the link tree: read, decide, plan, apply."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +8,13 @@ from pathlib import Path
 from bibwatch.config import Config
 from bibwatch.link.apply import IN_THE_WAY, Applied, LinkTree
 from bibwatch.link.plan import Plan, plan
-from bibwatch.match.decide import wanted_bibs, wanted_links
+from bibwatch.match.decide import Rules, maybes_of, wanted_bibs, wanted_links
 from bibwatch.mounts import place_of, point_of
-from bibwatch.service.setup import Watching, engine_name, layout, rules
+from bibwatch.service.learning import known_event, learn_anew, learned
+from bibwatch.service.setup import Watching, asked_bibs, engine_name, layout, rules
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
-from bibwatch.values import Targets, shown
+from bibwatch.values import MAX_DIGITS, ReadPhoto, Targets, shown
 
 AT_ONCE = 500  # file names; a tenth of a second's work
 COPIES_AT_ONCE = 8  # where each photo is copied, which may take a second on a slow card
@@ -23,10 +24,10 @@ NOTHING = Applied((), (), 0, {})
 class Linking:
     """Keeps the link tree as the stored readings and the config want it."""
 
-    def __init__(self, store: Store, engine: str, config: Config) -> None:
+    def __init__(self, store: Store, engine: str, config: Config, rules: Rules) -> None:
         self._store = store
         self._engine = engine
-        self._rules = rules(config)
+        self._rules = rules
         self._layout = layout(config)
         self._watching = Watching.of(config)
         self.at_once = COPIES_AT_ONCE if self._layout.mode == "copy" else AT_ONCE  # file names that one step may take
@@ -79,24 +80,8 @@ class Linking:
         return any(reason != IN_THE_WAY for reason in self.troubles.values())
 
     def held_back(self) -> str | None:
-        """Why nothing may be made in the link root now: the disk it was on is not mounted, and what would be made in
-        the bare folder would be hidden, and owned twice, once it is back."""
-        root = self._layout.root
-        if self._was is None:
-            return None
-        place, was = self._was
-        try:
-            if root.is_dir() and place_of(root) == place:
-                return None
-            now = point_of(next(folder for folder in (root, *root.parents) if folder.is_dir()))
-        except OSError as error:
-            return f"its disk does not answer: {error.strerror}"
-        if was == now or not was.is_relative_to(now):
-            return None
-        return (
-            f"the disk that was mounted at {shown(was)} is not there, so links are neither made nor removed; mount it, "
-            f"or go on without it: `bibwatch forget {shown(root)}`"
-        )
+        """Why nothing may be made in the link root now."""
+        return root_away(self._layout.root, self._was)
 
     def _note_place(self) -> None:
         """Once there is a link root, remember where it is."""
@@ -119,7 +104,7 @@ def relink_once(config: Config, *, dry_run: bool) -> Applied:
     with closing(Store.open_read_only(config.database)) as store:  # a database that is not there is not made here
         fingerprint = engine_name(config, store)
         if dry_run:
-            linking = Linking(store, fingerprint, config)
+            linking = Linking(store, fingerprint, config, rules(config, learned(store, fingerprint)))
             if (reason := linking.held_back()) is not None:
                 return replace(NOTHING, troubles={config.links.root: reason})
             todo = linking.plan()
@@ -129,7 +114,8 @@ def relink_once(config: Config, *, dry_run: bool) -> Applied:
     lock.take()
     try:
         with closing(Store.open(config.database)) as store:
-            return _joined(Linking(store, fingerprint, config).sweep())
+            wanted = rules(config, learn_anew(store, fingerprint))
+            return _joined(Linking(store, fingerprint, config, wanted).sweep())
     finally:
         lock.release()
 
@@ -146,13 +132,43 @@ def _joined(parts: Iterable[Applied]) -> Applied:
     return joined
 
 
-def photos_of(config: Config, bib: str, max_distance: float) -> list[Path]:
-    """The photos that show this bib, by path.
+def photos_of(config: Config, bib: str, max_distance: float, *, maybe: bool = False) -> list[Path]:
+    """The photos that show this bib, or only may show it, by path; decided as the links are.
+
+    A bib of more than digits counts as asked for, as a target is.
 
     Raises:
         DatabaseMissing: nothing was ever scanned with this config.
     """
-    wish = replace(rules(config), targets=Targets(frozenset({bib})), max_distance=max_distance)
     with closing(Store.open_read_only(config.database)) as store:
+        known = rules(config, known_event(store))
+        name = known.bibs.asked.get(bib.upper(), bib.upper())
+        asked = {} if bib.isdigit() and len(bib) <= MAX_DIGITS else asked_bibs([name])
+        wider = replace(known.bibs, asked={**known.bibs.asked, **asked})
+        wish = replace(known, targets=Targets(frozenset({name})), max_distance=max_distance, bibs=wider)
         photos = store.readings.read_photos(engine_name(config, store))
-        return sorted(photo.path for photo in photos if wanted_bibs(photo, wish))
+        return sorted(photo.path for photo in photos if name in _found(photo, wish, maybe=maybe))
+
+
+def _found(photo: ReadPhoto, wish: Rules, *, maybe: bool) -> Container[str]:
+    return maybes_of(photo, wish) if maybe else wanted_bibs(photo, wish)
+
+
+def root_away(root: Path, was: tuple[bytes, Path] | None) -> str | None:
+    """Why nothing may be made in the link root now, which was in a place, on a disk mounted at a point: the disk is not
+    mounted, and what would be made in the bare folder would be hidden, and owned twice, once it is back."""
+    if was is None:
+        return None
+    place, point = was
+    try:
+        if root.is_dir() and place_of(root) == place:
+            return None
+        now = point_of(next(folder for folder in (root, *root.parents) if folder.is_dir()))
+    except OSError as error:
+        return f"its disk does not answer: {error.strerror}"
+    if point == now or not point.is_relative_to(now):
+        return None
+    return (
+        f"the disk that was mounted at {shown(point)} is not there, so links are neither made nor removed; mount it, "
+        f"or go on without it: `bibwatch forget {shown(root)}`"
+    )

@@ -4,14 +4,17 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 
 from bibwatch.config import Config
 from bibwatch.errors import CouldNotStart
 from bibwatch.link.apply import Applied
 from bibwatch.log import fields, link_field
+from bibwatch.match.decide import Rules
+from bibwatch.service.learning import Learning
 from bibwatch.service.linking import Linking
-from bibwatch.service.setup import Watching, pool_for, reading_part
+from bibwatch.service.setup import Watching, pool_for, reading_part, rules
 from bibwatch.service.turns import Tally, Turns
 from bibwatch.store.store import Store
 from bibwatch.values import Photo, shown
@@ -57,11 +60,13 @@ class Rooms:
 
     def start_linking(self) -> None:
         """Make the whole link tree follow from now on."""
-        self._begin_linking(self.config, self.engine)
+        self.learning = Learning(self.store, self.engine)
+        self._begin_linking(rules(self.config, self.learning.event))
 
     def finish_reading(self, grace_s: float) -> None:
         """Let what is in the engine finish, put back the rest, end the children, and link what was read."""
         self.turns.finish_begun(grace_s)
+        self.turns.changed_names.update(self.store.corrections.take_names())
         while self.turns.changed_names:
             self.relink_changed()
 
@@ -73,8 +78,10 @@ class Rooms:
         """Make a new config true: rooms whose part of it changed begin anew, and the links follow.
 
         Raises:
+            ConfigError: its start list is not one; the old config stays in force.
             CouldNotStart: the kernel gives no inotify; the old config stays in force.
         """
+        wanted = rules(config, self.learning.event)
         if (config.watch, config.photos) != (self.config.watch, self.config.photos):
             old = self.source
             self._begin_watching(config)
@@ -82,13 +89,16 @@ class Rooms:
         if engine != self.engine or reading_part(config) != reading_part(self.config):
             self.turns.finish_begun(0)
             self._begin_reading(config, engine, self.turns.tally)
-        self._begin_linking(config, engine)
+        if engine != self.engine:
+            self.learning = Learning(self.store, engine)
         self.config, self.engine = config, engine
+        self._begin_linking(wanted)
 
     def begin_anew(self) -> None:
         """Look at everything again: the database was out of use, or somebody else wrote to it."""
+        self.turns.changed_names.update(self.store.corrections.take_names())
         self.source.rescan()
-        self._begin_linking(self.config, self.engine)
+        self._begin_linking(self.rules)
 
     def take_changes(self, now: float) -> None:
         """Queue what came to rest in the watched folders, and forget what went."""
@@ -125,7 +135,11 @@ class Rooms:
         self.turns.hand_out()
 
     def relink(self, now: float) -> None:
-        """Links follow at once where photos changed; now and then all are compared with the disk, bit by bit."""
+        """Links follow at once where photos changed; now and then all are compared with the disk, bit by bit.
+
+        Where the readings show that the event's bibs look otherwise than was known, all are decided anew.
+        """
+        self.learn()
         self.relink_changed()
         if self._sweep is None and now >= self._sweep_at:
             self._sweep, self._sweep_s = self.linking.sweep(), 0.0
@@ -142,6 +156,13 @@ class Rooms:
         if self.linking.may_heal:
             rest_s = min(rest_s, RETRY_LINKS_S)
         self._sweep_at = now + max(rest_s, SWEEP_SHARE * self._sweep_s)
+
+    def learn(self, *, at_last: bool = False) -> bool:
+        """Decide all photos anew if what was read shows another event; whether it does."""
+        changed = self.learning.follow(self.turns.tally.read, at_last=at_last)
+        if changed:
+            self._begin_linking(replace(self.rules, bibs=replace(self.rules.bibs, event=self.learning.event)))
+        return changed
 
     @property
     def linking_on(self) -> bool:
@@ -175,8 +196,9 @@ class Rooms:
         self.turns.tally = tally
         self.pool.start()
 
-    def _begin_linking(self, config: Config, engine: str) -> None:
-        self.linking = Linking(self.store, engine, config)
+    def _begin_linking(self, wanted: Rules) -> None:
+        self.rules = wanted
+        self.linking = Linking(self.store, self.engine, self.config, wanted)
         self._sweep, self._sweep_at = None, AT_ONCE
 
     def _begin_watching(self, config: Config) -> None:

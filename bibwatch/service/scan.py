@@ -45,7 +45,8 @@ class Scan:
         Raises:
             EngineUnavailable: the engine does not load.
         """
-        while not self._service.rooms.idle:
+        # What bibs look like is learned once more from the last photos.
+        while not self._service.rooms.idle or self._service.rooms.learn(at_last=True):
             self._service.step()
             if self._service.database_fault:
                 raise DatabaseFault(self._service.database_fault)

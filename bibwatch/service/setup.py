@@ -1,25 +1,30 @@
 """The config in the rooms' own words: they never see it as a whole."""
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from bibwatch.config import Config, ReaderConfig
-from bibwatch.errors import EngineUnavailable
+from bibwatch.errors import ConfigError, EngineUnavailable, StartListError
 from bibwatch.link.plan import Layout
 from bibwatch.match.decide import Rules
+from bibwatch.match.event import Event
+from bibwatch.match.naming import BibRules
+from bibwatch.match.startlist import MAX_BYTES, StartList, parse_start_list
 from bibwatch.read import engine
 from bibwatch.read.dossard.setup import DossardSetup
 from bibwatch.read.engine import EngineSetup
 from bibwatch.read.pool import Limits, Pool
 from bibwatch.store.store import Store
-from bibwatch.values import Targets
+from bibwatch.values import Targets, shown
 from bibwatch.watch.names import PhotoNames, WatchedFolder
 
 MEMORY_SHARE = 0.8  # of the machine's, for all children together
 LEAST_MEMORY = 3 * 2**29  # bytes; engine ppocr takes 1.2 GB at 38 megapixels
+ACCEPT, ACCEPT_LISTED = 0.5, 0.75  # of a bib's probability, without a start list and with one; see docs/accuracy.md
 LOAD_S = 300.0  # for an engine to load
 FETCH_S = 3600.0  # where it has to fetch 100 MB first; a silent network is given up long before
 
@@ -100,10 +105,47 @@ def reading_part(config: Config) -> ReaderConfig:
     return config.reader.model_copy(update={"min_score": 0.0})
 
 
-def rules(config: Config) -> Rules:
-    """How readings become bibs, and which bibs get a folder."""
+def rules(config: Config, event: Event) -> Rules:
+    """How readings become bibs in this event, and which bibs get a folder.
+
+    Raises:
+        ConfigError: the file of the start list is not one.
+    """
+    entrants = None if config.start_list is None else read_start_list(config.start_list)
+    bibs = BibRules(
+        event,
+        config.bibs.format,
+        config.bibs.min_digits,
+        config.bibs.max_digits,
+        frozenset(bib.upper() for bib in config.bibs.ignore),
+        asked_bibs(config.targets or ()),
+        entrants,
+    )
+    accept = config.match.accept
+    if accept is None:
+        accept = ACCEPT if entrants is None else ACCEPT_LISTED
     targets = Targets(None if config.targets is None else frozenset(config.targets))
-    return Rules(targets, config.max_distance, config.reader.min_score, config.links.folder)
+    return Rules(targets, config.max_distance, config.reader.min_score, accept, config.links.folder, bibs)
+
+
+def asked_bibs(bibs: Iterable[str]) -> dict[str, str]:
+    """Bibs as `BibRules` take them."""
+    return {bib.upper(): bib for bib in bibs}
+
+
+def read_start_list(path: Path) -> StartList:
+    """The start list in a file.
+
+    Raises:
+        ConfigError: it is not one, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return parse_start_list(file.read(MAX_BYTES + 1))
+    except OSError as error:
+        raise ConfigError([f"start_list: {shown(path)}: cannot be read: {error.strerror}"]) from error
+    except StartListError as error:
+        raise ConfigError([f"start_list: {shown(path)}: {error}"]) from error
 
 
 def layout(config: Config) -> Layout:

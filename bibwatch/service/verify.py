@@ -8,8 +8,9 @@ from pathlib import Path
 from bibwatch.config import Config
 from bibwatch.errors import BibwatchError
 from bibwatch.link.inspect import differences, strays
+from bibwatch.service.learning import learned
 from bibwatch.service.linking import Linking
-from bibwatch.service.setup import Watching, engine_name
+from bibwatch.service.setup import Watching, engine_name, rules
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
 from bibwatch.values import Sighting, count_of, shown
@@ -76,7 +77,9 @@ def _not_queued(listing: Listing, known: Mapping[str, Sighting]) -> Iterator[str
 
 
 def _links(config: Config, store: Store, watching: Watching) -> Iterator[str]:
-    linking = Linking(store, engine_name(config, store), config)
+    linking = Linking(
+        store, engine_name(config, store), config, rules(config, learned(store, engine_name(config, store)))
+    )
     if (reason := linking.held_back()) is not None:
         yield f"{shown(config.links.root)}: {reason}"
         return

@@ -40,6 +40,11 @@ class LinkRecords:
         links = (_link(row) for row in rows)
         return {link.path: link for link in links}
 
+    def get(self, path: Path) -> Link | None:
+        """The entry of ours at this path."""
+        row = self._db.execute("SELECT * FROM links WHERE path = ?", (os.fsencode(path),)).fetchone()
+        return None if row is None else _link(row)
+
     def names_after(self, name: str | None, limit: int) -> list[str]:
         """The next file names of photos and of linked photos, in the order of their bytes."""
         given = {"after": os.fsencode(name or ""), "limit": limit}

@@ -123,6 +123,12 @@ class Queue:
                  WHERE dir = :dir AND name = :name AND content_id IS NULL AND state IN ('waiting', 'reading')"""
         return self._db.execute(sql, _key(path)).fetchone() is not None
 
+    def state_of(self, path: Path) -> tuple[str, str | None] | None:
+        """The state of a photo's job, and its last error; None where the photo is not known."""
+        sql = "SELECT state, error FROM jobs JOIN photos ON photos.id = jobs.photo_id WHERE dir = :dir AND name = :name"
+        row = self._db.execute(sql, _key(path)).fetchone()
+        return None if row is None else (row["state"], row["error"])
+
     def paths(self) -> list[Path]:
         """Every photo known, whatever came of its turn."""
         rows = self._db.execute("SELECT dir, name FROM photos ORDER BY id")

@@ -1,16 +1,18 @@
-"""What the engines saw, by content, and what people said about it."""
+"""What the engines saw, by content."""
 
 import json
 import os
 import sqlite3
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
+from bibwatch.store.corrections import Corrections
 from bibwatch.store.schema import IMPORTED, writing
-from bibwatch.values import Box, Correction, Job, Reading, ReadPhoto
+from bibwatch.values import Box, Correction, Job, Reading, ReadPhoto, Spelling
 
 _DONE = """
 UPDATE jobs SET state = 'done', error = NULL, changed_at = :now
@@ -24,19 +26,21 @@ WHERE contents.sha256 = ? AND engines.fingerprint IN (?, '{IMPORTED}')
 """
 # A photo shows what was imported for it, else what its current engine saw, or, until that engine comes to it, what the
 # last one saw.
-_READ_PHOTOS = f"""
-SELECT photos.id, photos.dir, photos.name, photos.content_id, engines.fingerprint, reads.width, reads.height,
-       readings.text, readings.score, readings.x0, readings.y0, readings.x1, readings.y1, readings.detection_score,
-       readings.square_box
-FROM photos
-JOIN reads ON reads.id = (
+SHOWN_READ = f"""(
     SELECT reads.id FROM reads JOIN engines ON engines.id = reads.engine_id
     WHERE reads.content_id = photos.content_id
     ORDER BY engines.fingerprint = '{IMPORTED}' DESC, engines.fingerprint = :engine DESC, reads.id DESC LIMIT 1
-)
+)"""
+_READ_PHOTOS = f"""
+SELECT photos.id, photos.dir, photos.name, photos.content_id, engines.fingerprint, reads.width, reads.height,
+       readings.text, readings.score, readings.x0, readings.y0, readings.x1, readings.y1, readings.detection_score,
+       readings.square_box, readings.spellings
+FROM photos
+JOIN reads ON reads.id = {SHOWN_READ}
 JOIN engines ON engines.id = reads.engine_id
 LEFT JOIN readings ON readings.read_id = reads.id
 """
+_from_json = json.JSONDecoder().raw_decode  # half the time of json.loads, which looks for blanks around first
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class Seen:
 
 
 class Readings:
-    """Readings and corrections. Every writing method is one transaction; times are seconds since the epoch."""
+    """Readings. Every writing method is one transaction; times are seconds since the epoch."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
@@ -77,25 +81,20 @@ class Readings:
         with writing(self._db):
             self._end(job, content, now)
 
-    def correct(self, path: Path, correction: Correction, now: float) -> bool:
-        """Store a person's word about the content of the photo at `path`; False where that is not read yet."""
-        sql = """INSERT INTO corrections (content_id, kind, bibs, made_at)
-                 SELECT content_id, ?, ?, ? FROM photos WHERE dir = ? AND name = ? AND content_id IS NOT NULL"""
-        place = (os.fsencode(path.parent), os.fsencode(path.name))
-        with writing(self._db):
-            row = (correction.kind, json.dumps(correction.bibs), now, *place)
-            return self._db.execute(sql, row).rowcount == 1
-
     def read_photos(self, engine: str, names: Iterable[str] | None = None) -> Iterator[ReadPhoto]:
         """Every photo that was read, or only those with these file names, with readings and corrections."""
-        corrections = self._corrections()
+        corrections = Corrections(self._db)
         given = {"engine": engine}
+        cursor = self._db.cursor()
+        cursor.row_factory = None  # plain tuples: a large race has a million rows
         if names is None:
-            yield from _photos(self._db.execute(f"{_READ_PHOTOS} ORDER BY photos.id", given), corrections)
+            said = corrections.by_content()
+            rows = cursor.execute(f"{_READ_PHOTOS} ORDER BY photos.id", given)
+            yield from _photos(rows, lambda content: said.get(content, ()))
             return
         for name in names:
             sql = f"{_READ_PHOTOS} WHERE photos.name = :name ORDER BY photos.id"
-            yield from _photos(self._db.execute(sql, given | {"name": os.fsencode(name)}), corrections)
+            yield from _photos(cursor.execute(sql, given | {"name": os.fsencode(name)}), corrections.of)
 
     def count_reads(self) -> int:
         """How often a content was read by an engine: the inferences whose outcome is stored."""
@@ -112,12 +111,9 @@ class Readings:
             (content_id, engine_id, seen.width, seen.height, seen.seconds, now),
         ).fetchone()["id"]
         self._db.executemany(
-            """INSERT INTO readings (read_id, text, score, x0, y0, x1, y1, detection_score, square_box)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-            [
-                (read_id, r.text, r.score, *r.box, r.detection_score, r.square_box and json.dumps(r.square_box))
-                for r in seen.readings
-            ],
+            """INSERT INTO readings (read_id, text, score, x0, y0, x1, y1, detection_score, square_box, spellings)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            [(read_id, *_row(reading)) for reading in seen.readings],
         )
         return content_id
 
@@ -130,24 +126,31 @@ class Readings:
         self._db.execute(f"INSERT INTO {table} ({column}) VALUES (?) ON CONFLICT DO NOTHING", (value,))
         return int(self._db.execute(f"SELECT id FROM {table} WHERE {column} = ?", (value,)).fetchone()["id"])
 
-    def _corrections(self) -> dict[int, list[Correction]]:
-        by_content: dict[int, list[Correction]] = defaultdict(list)
-        for row in self._db.execute("SELECT content_id, kind, bibs FROM corrections ORDER BY id"):
-            by_content[row["content_id"]].append(Correction(row["kind"], tuple(json.loads(row["bibs"]))))
-        return by_content
 
-
-def _photos(rows: Iterable[sqlite3.Row], corrections: dict[int, list[Correction]]) -> Iterator[ReadPhoto]:
-    for _, group in groupby(rows, key=lambda row: row["id"]):
+def _photos(rows: Iterable[tuple[Any, ...]], corrections: Callable[[int], Sequence[Correction]]) -> Iterator[ReadPhoto]:
+    for _, group in groupby(rows, key=itemgetter(0)):
         same = list(group)
-        first = same[0]
-        readings = tuple(_reading(row) for row in same if row["text"] is not None)
-        path = Path(os.fsdecode(first["dir"]), os.fsdecode(first["name"]))
-        said = tuple(corrections.get(first["content_id"], ()))
-        yield ReadPhoto(path, first["width"], first["height"], readings, said)
+        _, folder, name, content_id, _, width, height, text, *_ = same[0]
+        readings = () if text is None else tuple(_reading(*row[4:]) for row in same)
+        path = Path(os.fsdecode(folder), os.fsdecode(name))
+        yield ReadPhoto(path, width, height, readings, tuple(corrections(content_id)))
 
 
-def _reading(row: sqlite3.Row) -> Reading:
-    box = Box(row["x0"], row["y0"], row["x1"], row["y1"])
-    square_box = None if row["square_box"] is None else Box(*json.loads(row["square_box"]))
-    return Reading(row["text"], row["score"], box, row["detection_score"], row["fingerprint"], square_box)
+def _row(reading: Reading) -> tuple[object, ...]:
+    square_box = reading.square_box and json.dumps(reading.square_box)
+    spelled = [(text, float(f"{probability:.4g}")) for text, probability in reading.spellings]
+    spellings = json.dumps(spelled, separators=(",", ":")) if spelled else None
+    return reading.text, reading.score, *reading.box, reading.detection_score, square_box, spellings
+
+
+def _reading(engine: str, _width: int, _height: int, text: str, score: float, *rest: Any) -> Reading:
+    x0, y0, x1, y1, detection_score, square_box, spelled = rest
+    return Reading(
+        text,
+        score,
+        Box(x0, y0, x1, y1),
+        detection_score,
+        engine,
+        square_box and Box(*json.loads(square_box)),
+        tuple(map(Spelling._make, _from_json(spelled)[0])) if spelled else (),
+    )

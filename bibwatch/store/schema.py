@@ -111,11 +111,23 @@ PLACES = (
     "DROP TABLE folder_disks",
 )
 
+# What else a text may be, as the recogniser tells it: a JSON list of texts and probabilities, likeliest first.
+SPELLINGS = ("ALTER TABLE readings ADD COLUMN spellings TEXT",)
+
+# What the event's bibs look like, as its readings showed when that was last looked at, as JSON.
+EVENTS = ("CREATE TABLE events (id INTEGER PRIMARY KEY CHECK (id = 1), learned TEXT NOT NULL)",)
+
+# File names of photos that a person has just said something about: their links follow before all others.
+CORRECTED = ("CREATE TABLE corrected_names (name BLOB PRIMARY KEY)",)
+
 MIGRATIONS = {
     "0001_first_tables": FIRST_TABLES,
     "0002_square_boxes": SQUARE_BOXES,
     "0003_folder_disks": FOLDER_DISKS,
     "0004_places": PLACES,
+    "0005_spellings": SPELLINGS,
+    "0006_events": EVENTS,
+    "0007_corrected_names": CORRECTED,
 }
 
 IMPORTED = "csv"  # the engine of imported readings; they stand for those of whichever engine is asked for

@@ -1,11 +1,13 @@
-"""The database as its parts: queue, readings, imports, link records, link roots, pulse."""
+"""The database as its parts: queue, readings, corrections, imports, link records, link roots, event, pulse."""
 
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 from bibwatch.errors import CouldNotStart
+from bibwatch.store.corrections import Corrections
 from bibwatch.store.damage import is_damage
+from bibwatch.store.events import Events
 from bibwatch.store.imports import Imports
 from bibwatch.store.links import LinkRecords
 from bibwatch.store.pulse import Pulse
@@ -19,11 +21,13 @@ class Store:
     """One connection to the database, for one thread."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+        self.connection = connection
         self.queue = Queue(connection)
         self.readings = Readings(connection)
+        self.corrections = Corrections(connection)
         self.imports = Imports(connection)
         self.links = LinkRecords(connection)
+        self.events = Events(connection)
         self.roots = LinkRoots(connection)
         self.pulse = Pulse(connection)
         self._version = self._data_version()
@@ -64,8 +68,8 @@ class Store:
         """What SQLite's own full check finds wrong with the file."""
         lines: list[str] = []
         try:
-            lines += [" ".join(row[0].split()) for row in self._connection.execute("PRAGMA integrity_check")]
-            strays = self._connection.execute("PRAGMA foreign_key_check")
+            lines += [" ".join(row[0].split()) for row in self.connection.execute("PRAGMA integrity_check")]
+            strays = self.connection.execute("PRAGMA foreign_key_check")
             lines += [f"{row[0]}: row {row[1]} refers to no row of {row[2]}" for row in strays]
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
@@ -74,8 +78,8 @@ class Store:
         return [line for line in lines if line != "ok"]
 
     def _data_version(self) -> int:
-        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+        return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
         """Close the connection; what was committed is on disk."""
-        self._connection.close()
+        self.connection.close()

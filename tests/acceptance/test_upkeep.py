@@ -127,7 +127,7 @@ def test_a_damaged_database_is_refused_and_made_anew_when_asked_while_the_links_
     assert race.stop() == 0
     database = race.folder / "bibwatch.db"
     with closing(Store.open(database)) as store:
-        assert store.readings.correct(race.incoming / "17.jpg", Correction("add", ("18",)), 1.0)
+        assert store.corrections.add(race.incoming / "17.jpg", [Correction("add", ("18",))], 1.0)
     with closing(sqlite3.connect(database)) as connection:
         sql = "SELECT rootpage FROM sqlite_master WHERE name = 'readings'"
         page = connection.execute(sql).fetchone()[0] - 1

@@ -119,7 +119,7 @@ class Track(Race):
     def correct(self, photo: Path, bib: str) -> None:
         """A person adds a bib to a photo, while no service runs."""
         with closing(Store.open(self.database)) as store:
-            assert store.readings.correct(photo, Correction("add", (bib,)), time.time())
+            assert store.corrections.add(photo, [Correction("add", (bib,))], time.time())
         self.corrected[photo] = bib
 
     def put_foreign(self, path: Path, text: str) -> None:

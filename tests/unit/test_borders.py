@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "files": SHARED_WORDS,
     "labels": SHARED_WORDS,
     "train": SHARED_WORDS | {"files", "read"},
+    "evaluate": SHARED_WORDS | {"read", "match"},
     "demo": SHARED_WORDS | {"config", "draw", "service"},
     "service": SHARED_WORDS
     | {"config", "watch", "store", "read", "match", "link", "systemd", "files", "labels", "log", "mounts"},

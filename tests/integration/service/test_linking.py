@@ -12,8 +12,10 @@ import pytest
 from bibwatch.config import load_config
 from bibwatch.errors import DatabaseUnreadable
 from bibwatch.link.plan import Plan
+from bibwatch.service.learning import known_event
 from bibwatch.service.linking import Linking
 from bibwatch.service.mend import forget
+from bibwatch.service.setup import rules
 from bibwatch.service.status import gather
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.readings import Seen
@@ -39,7 +41,8 @@ class Race:
     def configure(self, more: str = "") -> None:
         """Begin to link anew with this config."""
         (self.folder / "config.yaml").write_text(f"watch: [{{path: incoming}}]\ntargets: all\n{more}\n")
-        self.linking = Linking(self.store, ENGINE, load_config(self.folder / "config.yaml"))
+        config = load_config(self.folder / "config.yaml")
+        self.linking = Linking(self.store, ENGINE, config, rules(config, known_event(self.store)))
 
     def read(self, name: str, *bibs: str) -> None:
         job = self.begin_reading(name)

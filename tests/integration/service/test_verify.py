@@ -11,8 +11,9 @@ import pytest
 
 from bibwatch.config import Config, load_config
 from bibwatch.errors import DatabaseMissing
+from bibwatch.match.event import Event
 from bibwatch.service.linking import Linking
-from bibwatch.service.setup import engine_name
+from bibwatch.service.setup import engine_name, rules
 from bibwatch.service.verify import verify
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.readings import Seen
@@ -59,7 +60,8 @@ class Race:
 
     def link(self) -> None:
         with closing(Store.open(self.database)) as store:
-            list(Linking(store, engine_name(self.config, store), self.config).sweep())
+            wanted = rules(self.config, Event())
+            list(Linking(store, engine_name(self.config, store), self.config, wanted).sweep())
 
     def state(self) -> tuple[object, ...]:
         """All that lies in the folder, and all that the database holds."""

@@ -39,7 +39,7 @@ def database(tmp_path: Path) -> Path:
         for number in range(300):
             store.readings.finish(claim(store), seen(str(number).encode()), now=2.0)
         for number, correction in enumerate(SAID):
-            store.readings.correct(Path("/in/5.jpg"), correction, now=3.0 + number)
+            store.corrections.add(Path("/in/5.jpg"), [correction], now=3.0 + number)
         store.links.remember_folder(Path("/bibs/7"))
         store.links.remember(LINKS.values())
         store.queue.seen_at({Path("/in/0.jpg"): PLACE, Path("/in/1.jpg"): PLACE})

@@ -1,12 +1,12 @@
 from pathlib import Path
 
-from bibwatch.config import ConfigFile
+from bibwatch.config import SavedFile
 
 
 def test_a_saved_file_is_noticed_once_and_only_when_it_came_to_rest(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("one")
-    file = ConfigFile(path)
+    file = SavedFile(path)
     assert not file.was_saved(10.0)
     path.write_text("two, half")
     assert not file.was_saved(11.0)
@@ -20,7 +20,7 @@ def test_a_saved_file_is_noticed_once_and_only_when_it_came_to_rest(tmp_path: Pa
 def test_an_editor_that_replaces_the_file_is_noticed_and_a_missing_file_is_not(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("one")
-    file = ConfigFile(path)
+    file = SavedFile(path)
     path.unlink()
     assert not file.was_saved(10.0)
     assert not file.was_saved(11.0)

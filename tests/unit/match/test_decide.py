@@ -1,6 +1,17 @@
+from dataclasses import replace
 from pathlib import Path
 
-from bibwatch.match.decide import Rules, bibs_of, distinct_name, wanted_bibs, wanted_links
+from bibwatch.match.decide import (
+    Rules,
+    bibs_of,
+    distinct_name,
+    maybes_of,
+    read_bibs,
+    wanted_bibs,
+    wanted_links,
+)
+from bibwatch.match.naming import BibRules
+from bibwatch.match.startlist import start_list
 from bibwatch.values import Box, Correction, Reading, ReadPhoto, Targets
 
 BOX = Box(0, 0, 10, 10)
@@ -11,7 +22,8 @@ def photo(path: str, *texts: str, score: float = 0.9, corrections: tuple[Correct
 
 
 def rules(*targets: str, max_distance: float = 0.0, folder: str = "{bib}") -> Rules:
-    return Rules(Targets(frozenset(targets) if targets else None), max_distance, 0.5, folder)
+    wanted = Targets(frozenset(targets) or None)
+    return Rules(wanted, max_distance, 0.5, 0.5, folder, BibRules(asked={bib.upper(): bib for bib in targets}))
 
 
 def test_a_target_gets_a_link_and_other_bibs_do_not() -> None:
@@ -24,7 +36,7 @@ def test_without_named_targets_every_bib_gets_a_folder() -> None:
 
 
 def test_a_reading_below_the_score_is_no_bib() -> None:
-    assert bibs_of(photo("/in/a.jpg", "2419", score=0.49), min_score=0.5) == frozenset()
+    assert bibs_of(photo("/in/a.jpg", "2419", score=0.49), rules()) == frozenset()
 
 
 def test_a_leading_zero_makes_another_bib() -> None:
@@ -42,7 +54,7 @@ def test_a_target_with_letters_matches_to_the_letter() -> None:
 
 def test_corrections_win_over_readings_in_the_order_they_were_made() -> None:
     said = (Correction("set", ("7", "8")), Correction("remove", ("7",)), Correction("add", ("9",)))
-    assert bibs_of(photo("/in/a.jpg", "2419", corrections=said), 0.5) == {"8", "9"}
+    assert bibs_of(photo("/in/a.jpg", "2419", corrections=said), rules()) == {"8", "9"}
 
 
 def test_a_distance_never_softens_what_a_person_said() -> None:
@@ -68,3 +80,38 @@ def test_two_photos_of_one_name_both_get_a_link_whatever_their_order() -> None:
 
 def test_the_folder_template_names_the_folder() -> None:
     assert list(wanted_links([photo("/in/a.jpg", "7")], rules("7", folder="bib {bib}"))) == [Path("bib 7/a.jpg")]
+
+
+def maybe(text: str, probability: float, *said: Correction) -> ReadPhoto:
+    """A photo with one text that an engine is this sure of."""
+    return photo("/in/a.jpg", text, score=probability, corrections=said)
+
+
+def test_a_bib_less_probable_than_accepted_is_a_maybe_and_not_linked() -> None:
+    strict = replace(rules(), accept=0.8)
+    assert wanted_bibs(maybe("2419", 0.7), strict) == frozenset()
+    assert maybes_of(maybe("2419", 0.7), strict).keys() == {"2419"}
+    assert maybes_of(maybe("2419", 0.9), strict) == {}
+
+
+def test_a_maybe_that_a_person_has_spoken_of_is_settled() -> None:
+    strict = replace(rules(), accept=0.8)
+    for said in (Correction("remove", ("2419",)), Correction("add", ("2419",)), Correction("set", ("7",))):
+        assert maybes_of(maybe("2419", 0.7, said), strict) == {}
+    assert maybes_of(maybe("2419", 0.7, Correction("add", ("7",))), strict).keys() == {"2419"}
+
+
+def test_of_two_readings_of_one_bib_the_likelier_counts() -> None:
+    twice = (Reading("2419", 0.6, BOX, 0.8, "test"), Reading("2419", 0.9, Box(5, 5, 9, 9), 0.8, "test"))
+    assert read_bibs(twice, rules())["2419"].reading == twice[1]
+
+
+def test_a_bib_folder_may_have_the_runners_name() -> None:
+    entrants = start_list({"7": "Ann Lee", "8": ""})
+    named = replace(rules(), folder="{bib}_{name}", bibs=BibRules(entrants=entrants))
+    links = wanted_links([photo("/in/a.jpg", "7", "8", score=0.99)], named)
+    assert set(links) == {Path("7_Ann Lee/a.jpg"), Path("8/a.jpg")}
+
+
+def test_targets_in_other_letters_are_found_and_linked_as_written() -> None:
+    assert wanted_bibs(photo("/in/a.jpg", "56D"), rules("56d")) == {"56d"}

@@ -1,0 +1,162 @@
+"""The commands by which people ask after a photo, and mend its bibs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bibwatch.cli.options import as_json, config_option
+from bibwatch.config import Config, load_config
+from bibwatch.errors import BibwatchError
+from bibwatch.values import Correction, bib_fault, count_of, shown
+
+if TYPE_CHECKING:
+    from bibwatch.service.correct import Story
+    from bibwatch.values import ReadPhoto
+
+a_photo = click.argument("photo", type=click.Path(path_type=Path))
+BIBS = "BIB[,BIB...]"
+
+
+@click.command()
+@a_photo
+@config_option
+@click.option("--set", "set_", metavar=BIBS, multiple=True, help="The photo shows these bibs and no others.")
+@click.option("--none", "none", is_flag=True, help="The photo shows no bib.")
+@click.option("--add", metavar=BIBS, multiple=True, help="The photo shows this bib too.")
+@click.option("--remove", metavar=BIBS, multiple=True, help="The photo does not show this bib.")
+@click.option("--undo", is_flag=True, help="Forget the last correction of this photo.")
+def correct(  # noqa: PLR0913, PLR0917  # one for each option
+    photo: Path,
+    config_path: Path,
+    set_: tuple[str, ...],
+    none: bool,
+    add: tuple[str, ...],
+    remove: tuple[str, ...],
+    undo: bool,
+) -> None:
+    """Say which bibs PHOTO shows; its links follow at once, and copies of it too.
+
+    What a person says wins over what is read, and stays when the photo is read again, renamed or moved. PHOTO may be a
+    link in a bib's folder.
+
+    \b
+    Example:  bibwatch correct incoming/IMG_0001.JPG --set 2419,17
+              bibwatch correct bibs/2418/IMG_0001.JPG --remove 2418 --add 2419
+              bibwatch correct incoming/IMG_0001.JPG --none      it shows no bib
+              bibwatch correct incoming/IMG_0001.JPG --undo      as before the last correction
+    Exit:     0, 1 not known or not read yet, 2 bad config or options.
+    """
+    from bibwatch.service import correct as service
+
+    config = load_config(config_path, need_folders=False, need_engine=False)
+    words = list(_words(config, {"set": set_, "remove": remove, "add": add}, none=none))
+    if bool(words) == undo:
+        raise click.UsageError("say what the photo shows: --set, --none, --add, --remove, or else --undo")
+    done = service.undo(config, photo) if undo else service.correct(config, photo, words)
+    before, after = (", ".join(sorted(bibs)) or "no bib" for bibs in (done.before, done.after))
+    click.echo(f"{shown(done.path)}: {after}" + (f" (was {before})" if before != after else ", as before"))
+    for remark in done.remarks:
+        click.echo(f"bibwatch: {remark}", err=True)
+
+
+@click.command()
+@a_photo
+@config_option
+@as_json
+def why(photo: Path, config_path: Path, json_wanted: bool) -> None:
+    """Tell the story of PHOTO: what was read where, what it was taken for, and why each link is there or not.
+
+    PHOTO may be a link in a bib's folder.
+
+    \b
+    Example:  bibwatch why bibs/2419/IMG_0001.JPG
+    Exit:     0, 1 not known, 2 bad config.
+    """
+    from bibwatch.service.correct import story
+
+    told = story(load_config(config_path, need_folders=False, need_engine=False), photo)
+    click.echo(json.dumps(_as_json(told)) if json_wanted else "\n".join(_lines(told)))
+
+
+def _words(config: Config, given: dict[str, tuple[str, ...]], *, none: bool) -> Iterator[Correction]:
+    if none and any(given.values()):
+        raise click.UsageError("--none says that there is no bib, so there is nothing to set, add or remove")
+    if none:
+        yield Correction("set", ())
+    named = {bib.upper(): bib for bib in config.targets or ()}
+    for kind in ("set", "remove", "add"):
+        bibs = [bib.strip() for text in given[kind] for bib in text.split(",") if bib.strip()]
+        for bib in bibs:
+            if fault := bib_fault(bib):
+                raise BibwatchError(fault)
+        if bibs:
+            yield Correction(kind, tuple(dict.fromkeys(named.get(bib.upper(), bib.upper()) for bib in bibs)))
+
+
+def _lines(told: Story) -> Iterator[str]:
+    yield f"{shown(told.path)}: {told.state}" + (f": {told.error}" if told.error else "")
+    if told.photo is None:
+        yield "  not read yet"
+        return
+    size = f"{told.photo.width}x{told.photo.height} pixels"
+    yield f"  {count_of(len(told.photo.readings), 'text')} with digits, in {size}"
+    for reading in _readings(told):
+        box = ",".join(map(str, reading["box"]))
+        yield f"  {reading['text']!r} at {box}: score {reading['score']:.2f}, box {reading['detection_score']:.2f}"
+        yield from (f"      {line}" for line in reading["story"])
+    for correction in told.photo.corrections:
+        when = datetime.fromtimestamp(correction.made_at).strftime("%Y-%m-%d %H:%M:%S")
+        yield f"  a person said, {when}: {correction.kind} {', '.join(correction.bibs) or 'none'}"
+    for bib, fate in _fates(told, told.photo).items():
+        yield f"  {bib}: {fate}"
+    for link in told.links:
+        yield f"  link {shown(link.path)}"
+    for path in told.missing:
+        yield f"  to be linked, or kept from it by what stands there: {shown(path)}"
+
+
+def _as_json(told: Story) -> dict[str, Any]:
+    photo = told.photo
+    return {
+        "photo": str(told.path),
+        "state": told.state,
+        "error": told.error,
+        "readings": _readings(told),
+        "corrections": [{"kind": c.kind, "bibs": c.bibs, "at": c.made_at} for c in photo.corrections] if photo else [],
+        "bibs": _fates(told, photo) if photo else {},
+        "links": [str(link.path) for link in told.links],
+        "missing": [str(path) for path in told.missing],
+    }
+
+
+def _readings(told: Story) -> list[dict[str, Any]]:
+    from bibwatch.match.explain import story_of
+
+    return [
+        {
+            "text": reading.text,
+            "score": round(reading.score, 4),
+            "box": list(reading.box),
+            "detection_score": round(reading.detection_score, 4),
+            "engine": reading.engine,
+            "story": list(story_of(reading, told.rules)),
+        }
+        for reading in (told.photo.readings if told.photo else ())
+    ]
+
+
+def _fates(told: Story, photo: ReadPhoto) -> dict[str, str]:
+    """Bib -> what became of it, of all that were seen, may be there, or were spoken of."""
+    from bibwatch.match.decide import bibs_of, maybes_of, near_targets
+    from bibwatch.match.explain import fate_of
+
+    spoken_of = {bib for correction in photo.corrections for bib in correction.bibs}
+    bibs = sorted(bibs_of(photo, told.rules) | maybes_of(photo, told.rules).keys() | spoken_of)
+    near = {target: f"wanted: within max_distance of {bib}" for target, bib in near_targets(photo, told.rules).items()}
+    return {bib: fate_of(bib, photo, told.rules) for bib in bibs} | near

@@ -1,0 +1,1 @@
+"""How right the bibs are, measured on labelled photos."""

@@ -1,0 +1,88 @@
+"""What people said about photos, by content, and whose links are to follow it."""
+
+import json
+import os
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from bibwatch.store.schema import writing
+from bibwatch.values import Correction
+
+# Only where the version that lies there is the one that was read.
+_PHOTO = """
+FROM photos JOIN jobs ON jobs.photo_id = photos.id
+WHERE dir = :dir AND name = :name AND content_id NOT NULL AND state = 'done'
+"""
+_CONTENT = f"(SELECT content_id {_PHOTO})"
+# Copies of one photo are one content: all of them follow.
+_NAMES = f"""
+INSERT OR IGNORE INTO corrected_names SELECT DISTINCT name FROM photos WHERE content_id = {_CONTENT}
+"""
+_ADD = f"""
+INSERT INTO corrections (content_id, kind, bibs, made_at)
+SELECT content_id, :kind, :bibs, :now {_PHOTO}
+"""
+# What was said in one breath has one time.
+_UNDO = f"""
+DELETE FROM corrections WHERE content_id = {_CONTENT} AND made_at = (
+    SELECT made_at FROM corrections WHERE content_id = {_CONTENT} ORDER BY id DESC LIMIT 1
+)
+"""
+_SAID = "SELECT content_id, kind, bibs, made_at FROM corrections"
+
+
+class Corrections:
+    """Every writing method is one transaction; times are seconds since the epoch."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def add(self, path: Path, words: Iterable[Correction], now: float) -> bool:
+        """Store what a person says about the content of the photo at `path`; False where that is not read yet."""
+        said = [{"kind": word.kind, "bibs": json.dumps(word.bibs), "now": now} for word in words]
+        return self._change(_ADD, path, said)
+
+    def undo(self, path: Path) -> bool:
+        """Forget what was said last about the content of the photo at `path`; False where that is nothing."""
+        return self._change(_UNDO, path, [{}])
+
+    def by_content(self) -> dict[int, list[Correction]]:
+        """Content's id -> what was said about it, oldest first."""
+        found: dict[int, list[Correction]] = defaultdict(list)
+        for row in self._db.execute(f"{_SAID} ORDER BY id"):
+            found[row["content_id"]].append(_correction(row))
+        return found
+
+    def of(self, content_id: int) -> list[Correction]:
+        """What was said about one content, oldest first."""
+        return [
+            _correction(row) for row in self._db.execute(f"{_SAID} WHERE content_id = ? ORDER BY id", (content_id,))
+        ]
+
+    def names_wait(self) -> bool:
+        """Whether there are names that `take_names` would tell."""
+        return self._db.execute("SELECT 1 FROM corrected_names").fetchone() is not None
+
+    def take_names(self) -> list[str]:
+        """The file names of photos about which something was said since this was last asked."""
+        names = [os.fsdecode(row["name"]) for row in self._db.execute("SELECT name FROM corrected_names")]
+        if names:
+            with writing(self._db):
+                self._db.executemany(
+                    "DELETE FROM corrected_names WHERE name = ?", [(os.fsencode(name),) for name in names]
+                )
+        return names
+
+    def _change(self, sql: str, path: Path, rows: Iterable[dict[str, object]]) -> bool:
+        place = {"dir": os.fsencode(path.parent), "name": os.fsencode(path.name)}
+        with writing(self._db):
+            changed = sum(self._db.execute(sql, place | row).rowcount for row in rows)
+            if changed:
+                self._db.execute(_NAMES, place)
+            return changed > 0
+
+
+def _correction(row: sqlite3.Row) -> Correction:
+    return Correction(row["kind"], tuple(json.loads(row["bibs"])), row["made_at"])

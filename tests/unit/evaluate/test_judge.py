@@ -1,0 +1,82 @@
+from dataclasses import replace
+
+import pytest
+
+from bibwatch.evaluate.judge import (
+    Bin,
+    Judged,
+    expected_calibration_error,
+    judge,
+    reliability,
+    tally,
+)
+from bibwatch.evaluate.manifest import LabelledPhoto
+from bibwatch.match.decide import Match, Rules
+from bibwatch.match.naming import BibRules
+from bibwatch.match.startlist import start_list
+from bibwatch.values import Box, Reading, Targets
+
+RULES = Rules(Targets(None), 0.0, 0.5, 0.5, "{bib}")
+
+
+def reading(text: str, score: float = 0.9) -> Reading:
+    return Reading(text, score, Box(0, 0, 9, 9), 0.9, "test")
+
+
+def photo(file: str, bibs: str, ambiguous: str = "", source: str = "here") -> LabelledPhoto:
+    return LabelledPhoto(file, frozenset(bibs.split()), frozenset(ambiguous.split()), source)
+
+
+def test_pairs_of_photo_and_bib_are_counted_exactly() -> None:
+    photos = [photo("a", "2419 17"), photo("b", "2419"), photo("c", "")]
+    seen = {"a": (reading("2419"), reading("71")), "b": (reading("2419"), reading("2419")), "c": ()}
+    judged = judge(photos, seen, RULES)
+    assert [(one.wrong, one.missed) for one in judged] == [({"71"}, {"17"}), (set(), set()), (set(), set())]
+    counted = tally(judged)
+    assert (counted.photos, counted.bibs) == (3, 3)
+    assert (counted.true_positives, counted.false_positives, counted.false_negatives) == (2, 1, 1)
+    assert counted.precision == counted.recall == counted.f1 == pytest.approx(2 / 3)
+
+
+def test_a_doubtful_number_counts_neither_way() -> None:
+    [found] = judge([photo("a", "2419", ambiguous="71")], {"a": (reading("2419"), reading("71"))}, RULES)
+    [not_found] = judge([photo("a", "2419", ambiguous="71")], {"a": (reading("2419"),)}, RULES)
+    assert tally([found]) == tally([not_found])
+    assert tally([found]).f1 == 1.0
+
+
+def test_a_bib_that_is_less_probable_than_accepted_is_missed() -> None:
+    [one] = judge([photo("a", "2419")], {"a": (reading("2419", 0.6),)}, Rules(Targets(None), 0.0, 0.5, 0.7, "{bib}"))
+    assert one.missed == {"2419"}
+    assert one.matches["2419"].probability == 0.6
+
+
+def test_a_bib_off_the_start_list_is_not_found_however_probable() -> None:
+    listed = replace(RULES, bibs=BibRules(entrants=start_list({"17": ""})))
+    [one] = judge([photo("a", "17")], {"a": (reading("17"), reading("2419", 0.99))}, listed)
+    assert (one.wrong, one.missed) == (set(), set())
+
+
+def test_each_source_is_an_event_of_its_own() -> None:
+    photos = [photo(f"{source} {n}", "", source=source) for source in ("old", "new") for n in range(5)]
+    seen = {one.file: (reading("2025"),) if one.source == "new" else () for one in photos}
+    seen["old 0"] = (reading("2025"),)
+    wrong = {one.photo.file for one in judge(photos, seen, RULES) if one.wrong}
+    assert wrong == {"old 0"}  # the year of the new event is a year only there
+
+
+def test_nothing_to_find_and_nothing_found_is_right() -> None:
+    counted = tally(judge([photo("a", "")], {"a": ()}, RULES))
+    assert (counted.precision, counted.recall, counted.f1) == (1.0, 1.0, 1.0)
+
+
+def judged(probability: float, *, right: bool) -> Judged:
+    match = Match("7", probability, reading("7"))
+    return Judged(photo("a", "7" if right else "8"), (), {"7": match}, frozenset())
+
+
+def test_reliability_compares_what_was_told_with_what_was_right() -> None:
+    told = [judged(0.85, right=True), judged(0.89, right=False), judged(0.15, right=False), judged(0.05, right=True)]
+    assert reliability(told) == [Bin(1, 0.15, 0.0), Bin(2, pytest.approx(0.87), 0.5)]  # 0.05 nobody hears of
+    assert expected_calibration_error(reliability(told)) == pytest.approx((0.15 + 2 * 0.37) / 3)
+    assert expected_calibration_error([]) == 0.0

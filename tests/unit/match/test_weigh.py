@@ -1,0 +1,159 @@
+import re
+from dataclasses import replace
+
+import pytest
+
+from bibwatch.match.decide import MAYBE
+from bibwatch.match.event import Event
+from bibwatch.match.evidence import WEIGHTS, Evidence, probability
+from bibwatch.match.naming import BibRules
+from bibwatch.match.startlist import StartList, start_list
+from bibwatch.match.weigh import candidates
+from bibwatch.values import Box, Reading, Spelling
+
+EVENT = Event(bibs=100, lengths={1: 0.01, 2: 0.01, 3: 0.2, 4: 0.8, 5: 0.01})
+RULES = BibRules(EVENT)
+
+
+def reading(*spelled: tuple[str, float], detection_score: float = 0.8) -> Reading:
+    text, score = spelled[0]
+    return Reading(
+        text, score, Box(0, 0, 9, 9), detection_score, "test", spellings=tuple(Spelling(*s) for s in spelled)
+    )
+
+
+def odds_of(bib: str, of: Reading, rules: BibRules = RULES) -> float:
+    """The probability that the reading means this bib."""
+    return {candidate.bib: candidate.probability for candidate in candidates(of, rules)}.get(bib, 0.0)
+
+
+def test_a_number_read_well_in_the_usual_form_is_a_bib() -> None:
+    assert odds_of("2419", reading(("2419", 0.99))) > 0.95
+
+
+@pytest.mark.parametrize(
+    "worse",
+    [
+        reading(("2419", 0.2)),  # the recogniser is unsure
+        reading(("2419", 0.5), ("2418", 0.5)),  # it may be another
+        reading(("24", 0.99)),  # no bib of this race is so short
+        reading(("SPONSOR 2419", 0.99)),  # among words
+        reading(("2019", 0.99)),  # like a year
+        reading(("2419", 0.99), detection_score=0.1),  # hardly a text
+    ],
+)
+def test_what_speaks_against_a_bib_makes_it_less_probable(worse: Reading) -> None:
+    best = max(candidate.probability for candidate in candidates(worse, RULES))
+    assert best < odds_of("2419", reading(("2419", 0.99))) - 0.05
+
+
+def test_the_form_of_the_events_bibs_decides_between_spellings() -> None:
+    lettered = Event(bibs=30, lengths={2: 0.9}, letter="after", letters={"A": 0.5, "D": 0.5})
+    found = candidates(reading(("670", 0.9), ("67D", 0.1)), BibRules(lettered))
+    assert [candidate.bib for candidate in found] == ["67D"]
+
+
+def test_a_line_of_two_bibs_means_both() -> None:
+    both = candidates(reading(("2419 3071", 0.99)), RULES)
+    assert {candidate.bib for candidate in both if candidate.probability > 0.9} == {"2419", "3071"}
+
+
+def test_a_text_without_spellings_is_believed_as_its_score_says() -> None:
+    told = replace(reading(("2419", 0.7)), spellings=())
+    assert odds_of("2419", told) == 0.7
+
+
+def test_the_configs_format_decides_what_a_bib_is() -> None:
+    rules = replace(RULES, format=re.compile(r"[A-D]\d{3}"))
+    assert odds_of("B123", reading(("B123", 0.99)), rules) > 0.9
+    assert candidates(reading(("2419", 0.99)), rules) == ()
+
+
+def test_too_few_or_too_many_digits_make_no_bib() -> None:
+    rules = replace(RULES, min_digits=3, max_digits=4)
+    assert candidates(reading(("24", 0.99)), rules) == candidates(reading(("24190", 0.99)), rules) == ()
+    assert candidates(reading(("241", 0.99)), rules)
+
+
+def test_a_number_to_be_ignored_is_no_bib() -> None:
+    assert candidates(reading(("2419", 0.99)), replace(RULES, ignore=frozenset({"2419"}))) == ()
+
+
+def test_the_events_year_is_no_bib_unless_it_is_asked_for() -> None:
+    rules = replace(RULES, event=replace(EVENT, years=frozenset({"2019"})))
+    assert candidates(reading(("2019", 0.99)), rules) == ()
+    assert odds_of("2019", reading(("2019", 0.99)), replace(rules, asked={"2019": "2019"})) > 0.8
+
+
+@pytest.mark.parametrize("name", ["56D", "VIP12", "883-2", "1234567"])
+def test_a_bib_that_is_asked_for_is_found_to_the_letter(name: str) -> None:
+    rules = replace(RULES, asked={name: name.lower()})
+    assert odds_of(name.lower(), reading((name, 0.99)), rules) > 0.9
+    assert odds_of(name, reading((name, 0.99))) < 0.5
+
+
+def test_on_a_start_list_a_bib_is_surer_and_off_it_less_so() -> None:
+    rules = replace(RULES, entrants=start_list({"2419": "Ann", "17": "Ben"}))
+    doubtful = reading(("2419", 0.6))
+    assert odds_of("2419", doubtful, rules) > odds_of("2419", doubtful) > odds_of("2419", doubtful, off_list("2418"))
+
+
+def off_list(bib: str) -> BibRules:
+    return replace(RULES, entrants=start_list({bib: ""}))
+
+
+def test_a_start_list_turns_a_misreading_into_the_entrant_it_may_be() -> None:
+    rules = replace(RULES, entrants=start_list({"8463": ""}))
+    found = candidates(reading(("3463", 0.8), ("8463", 0.2)), rules)
+    assert found[0].bib == "8463"
+
+
+def test_between_two_entrants_the_recogniser_decides() -> None:
+    rules = replace(RULES, entrants=start_list({"8463": "", "3463": ""}))
+    found = candidates(reading(("3463", 0.8), ("8463", 0.2)), rules)
+    assert [candidate.bib for candidate in found] == ["3463", "8463"]
+
+
+def test_a_digit_that_nobody_could_read_leaves_the_entrants_with_any_digit_there() -> None:
+    rules = replace(RULES, entrants=start_list({"2948": "", "2958": "", "1111": ""}))
+    found = {candidate.bib: candidate.probability for candidate in candidates(reading(("29?8", 0.9)), rules)}
+    assert found["2948"] == found["2958"] == pytest.approx(0.5, abs=0.1)  # either, so neither is linked
+    assert "1111" not in found
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.65, 0.35)])
+@pytest.mark.parametrize("entrants", [None, start_list({str(n): "" for n in (*range(13000, 15000), 18463)})])
+def test_a_number_is_never_likely_to_be_two_bibs(shares: tuple[float, float], entrants: StartList | None) -> None:
+    event = Event(bibs=99, lengths={5: 0.9})
+    found = candidates(reading(("13463", shares[0]), ("18463", shares[1])), BibRules(event, entrants=entrants))
+    assert sum(candidate.probability for candidate in found) <= 1.0
+
+
+def test_an_entrant_whose_number_reads_like_a_year_is_linked_and_one_on_the_banner_is_not() -> None:
+    rules = replace(RULES, entrants=start_list({str(n): "" for n in range(1, 3000)}))
+    assert odds_of("2019", reading(("2019", 0.99)), rules) > 0.8
+    on_banner = replace(rules, event=replace(EVENT, years=frozenset({"2019"})))
+    assert odds_of("2019", reading(("2019", 0.99)), on_banner) < 0.8
+
+
+def test_where_bibs_go_up_to_the_years_a_year_is_a_bib() -> None:
+    assert odds_of("2019", reading(("2019", 0.99)), BibRules(replace(EVENT, reaches_years=True))) > 0.9
+
+
+@pytest.mark.parametrize("bib", ["7", "42"])
+def test_an_entrant_with_an_unusual_number_of_digits_is_at_least_a_maybe(bib: str) -> None:
+    event = Event(bibs=999, lengths={1: 0.02, 2: 0.02, 4: 0.95})
+    listed = BibRules(event, entrants=start_list({bib: "", **{str(n): "" for n in range(1000, 4000)}}))
+    assert odds_of(bib, reading((bib, 0.99)), listed) > MAYBE
+    assert odds_of(bib, reading((bib, 0.99)), BibRules(event)) > MAYBE
+
+
+def test_a_line_that_nobody_can_spell_breaks_nothing() -> None:
+    assert candidates(reading(("2419", 0.0)), RULES)[0].probability < MAYBE
+
+
+def test_evidence_counts_in_the_order_of_the_weights() -> None:
+    assert Evidence._fields == WEIGHTS._fields[1:]
+    sure = Evidence(spelled=0.0, usual=0.0, chosen=0.0, detected=0.8, alone=True, year=False)
+    assert probability(sure, WEIGHTS) > 0.99
+    assert probability(sure._replace(year=True, alone=False), WEIGHTS) < 0.01
