@@ -115,6 +115,13 @@ class Correction:
     made_at: float = field(default=0.0, compare=False)  # seconds since the epoch
 
 
+class Shot(NamedTuple):
+    """When a photo was taken, and by which camera, as the camera says."""
+
+    camera: str  # its serial number, or else its model
+    at: float  # seconds by its own clock, with fractions
+
+
 @dataclass(frozen=True, slots=True)
 class ReadPhoto:
     """A photo whose content was read: where it lies, and all that is known about its bibs."""
@@ -124,6 +131,7 @@ class ReadPhoto:
     height: int
     readings: tuple[Reading, ...]
     corrections: tuple[Correction, ...]  # oldest first
+    shot: Shot | None = None  # None where the file does not tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,14 +33,14 @@ from bibwatch.match.evidence import WEIGHTS, Evidence, Weights
 from bibwatch.match.startlist import StartList, start_list
 from bibwatch.match.weigh import candidates
 from bibwatch.service.setup import ACCEPT_LISTED, rules
-from bibwatch.values import Reading
+from bibwatch.values import ReadPhoto
 from tests.support import SHARED
 
 RIDGE = 0.003  # of the squared, standardised weights for each bib that they are fitted on
 OTHERS = 10  # times as many entrants that are in no photo
 SEEDS = range(5)
 
-Readings = Mapping[str, tuple[Reading, ...]]
+Readings = Mapping[str, ReadPhoto]
 
 
 def main() -> None:
@@ -131,7 +131,7 @@ def fitted(photos: Sequence[LabelledPhoto], seen: Readings) -> Weights:
         bibs = replace(plain.bibs, event=event_of(of_source, seen))
         for photo in of_source:
             best: dict[str, Evidence] = {}
-            for reading in (reading for reading in seen[photo.file] if reading.score >= plain.min_score):
+            for reading in (reading for reading in seen[photo.file].readings if reading.score >= plain.min_score):
                 found = [(bib, told) for bib, _, told in candidates(reading, bibs) if told is not None]
                 for bib, told in sorted(found, key=lambda one: -one[1].chosen)[:1]:
                     if bib not in photo.ambiguous and (bib not in best or told.spelled > best[bib].spelled):

@@ -20,7 +20,7 @@ from bibwatch.service.learning import learned
 from bibwatch.service.linking import Linking
 from bibwatch.service.setup import rules
 from bibwatch.store.readings import Seen
-from bibwatch.store.schema import writing
+from bibwatch.store.schema import open_database, writing
 from bibwatch.store.store import Store
 from bibwatch.values import Box, Photo, Reading, Spelling
 from tests.support import SHARED, Race, draw_photo, memory_mib
@@ -77,12 +77,14 @@ def around_the_engine(folder: Path) -> None:
 
 def deciding_anew(folder: Path) -> None:
     """What a change of rules costs: every stored photo is decided anew, three readings each, one of them doubtful."""
-    store, chance, now = Store.open(folder / "bibwatch.db"), random.Random(1), time.time()
+    connection = open_database(folder / "bibwatch.db")
+    store, chance, now = Store(connection), random.Random(1), time.time()
     bibs = [str(chance.randrange(1, 12_000)) for _ in range(5000)]
-    with writing(store.connection):
+    with writing(connection):
         for number in range(STORED):
             sure, doubtful, p = chance.choice(bibs), chance.choice(bibs), chance.uniform(0.3, 0.95)
-            others = [(doubtful[:-1] + digit, (1 - p) / 12) for digit in "1234567"]
+            place = chance.randrange(len(doubtful))
+            others = [(doubtful[:place] + digit + doubtful[place + 1 :], (1 - p) / 12) for digit in "1234567"]
             told = ([(sure, 0.99), (f"{sure}.", 0.004)], [(doubtful, p), *others], [("MARATHON 2024", 0.9)])
             readings = tuple(
                 Reading(

@@ -15,12 +15,11 @@ from bibwatch.cli.show import counting
 from bibwatch.config import Config, with_reader
 from bibwatch.errors import BibwatchError, PhotoError
 from bibwatch.files import whole_file
-from bibwatch.values import shown
+from bibwatch.values import ReadPhoto, shown
 
 if TYPE_CHECKING:
-    from bibwatch.evaluate.judge import Judged, Tally
+    from bibwatch.evaluate.judge import Counts, Judged
     from bibwatch.evaluate.manifest import LabelledPhoto
-    from bibwatch.values import Reading
 
 COLUMNS = (20, 7, 6, 7, 7, 8, 11, 8, 7)  # characters
 TITLES = ("source", "photos", "bibs", "right", "wrong", "missed", "precision", "recall", "F1")
@@ -69,8 +68,8 @@ def evaluate(  # noqa: PLR0913, PLR0917  # one for each option
     photos = [photo for photo in read_manifest(manifest) if not sources or photo.source in sources]
     if not photos:
         raise BibwatchError(f"{shown(manifest)}: no photo of source {' or '.join(sources)}")
-    readings, seconds = read_photos(photos, folder, config)
-    judged = judge(photos, readings, decide)
+    read, seconds = read_photos(photos, folder, config)
+    judged = judge(photos, read, decide)
     if html is not None:
         from bibwatch.evaluate.page import page
 
@@ -87,29 +86,26 @@ def _must_be_there(folder: Path, html: Path | None) -> None:
         raise BibwatchError(f"{shown(html)}: there is no folder {shown(html.absolute().parent)} to write it to")
 
 
-def read_photos(
-    photos: list[LabelledPhoto], folder: Path, config: Config
-) -> tuple[dict[str, tuple[Reading, ...]], float]:
+def read_photos(photos: list[LabelledPhoto], folder: Path, config: Config) -> tuple[dict[str, ReadPhoto], float]:
     """What the engine sees in each photo, and the seconds that it took for one, decoding included."""
     from bibwatch.read.batch import read_all
     from bibwatch.read.engine import fingerprint
     from bibwatch.service.setup import engine_setup, pool_for
 
     pool = pool_for(config, fingerprint(engine_setup(config)), len(photos))
-    readings: dict[str, tuple[Reading, ...]] = {}
+    read: dict[str, ReadPhoto] = {}
     seconds, count = 0.0, 0
     outcomes = read_all([folder / photo.file for photo in photos], pool)
     with counting("reading photos") as tell:
         for photo, (path, outcome) in zip(photos, outcomes, strict=True):
             if isinstance(outcome, PhotoError):
                 click.echo(f"bibwatch: {shown(path)}: failed, so its bibs count as missed: {outcome}", err=True)
-                readings[photo.file] = ()
+                read[photo.file] = ReadPhoto(path, 0, 0, (), ())
             else:
-                readings[photo.file] = outcome.readings
-                seconds += outcome.seconds
-                count += 1
-            tell(len(readings), len(photos))
-    return readings, seconds / max(1, count)
+                read[photo.file] = ReadPhoto(path, outcome.width, outcome.height, outcome.readings, (), outcome.shot)
+                seconds, count = seconds + outcome.seconds, count + 1
+            tell(len(read), len(photos))
+    return read, seconds / max(1, count)
 
 
 def _as_json(judged: list[Judged], seconds: float) -> dict[str, Any]:
@@ -130,7 +126,7 @@ def _as_json(judged: list[Judged], seconds: float) -> dict[str, Any]:
     }
 
 
-def _plain(counted: Tally) -> dict[str, Any]:
+def _plain(counted: Counts) -> dict[str, Any]:
     shares = {name: round(getattr(counted, name), 4) for name in ("precision", "recall", "f1")}
     return asdict(counted) | shares
 
@@ -156,7 +152,7 @@ def _lines(judged: list[Judged], seconds: float) -> Iterator[str]:
     yield f"{seconds:.2f} s a photo in one reading process"
 
 
-def _cells(name: str, counted: Tally) -> tuple[str, ...]:
+def _cells(name: str, counted: Counts) -> tuple[str, ...]:
     counts = (counted.photos, counted.bibs, counted.true_positives, counted.false_positives, counted.false_negatives)
     shares = (counted.precision, counted.recall, counted.f1)
     return (name, *(str(count) for count in counts), *(f"{share:.3f}" for share in shares))

@@ -91,7 +91,7 @@ def _words(config: Config, given: dict[str, tuple[str, ...]], *, none: bool) -> 
         yield Correction("set", ())
     named = {bib.upper(): bib for bib in config.targets or ()}
     for kind in ("set", "remove", "add"):
-        bibs = [bib.strip() for text in given[kind] for bib in text.split(",") if bib.strip()]
+        bibs = [bib for text in given[kind] for bib in text.replace(",", " ").split()]
         for bib in bibs:
             if fault := bib_fault(bib):
                 raise BibwatchError(fault)
@@ -154,9 +154,12 @@ def _readings(told: Story) -> list[dict[str, Any]]:
 def _fates(told: Story, photo: ReadPhoto) -> dict[str, str]:
     """Bib -> what became of it, of all that were seen, may be there, or were spoken of."""
     from bibwatch.match.decide import bibs_of, maybes_of, near_targets
-    from bibwatch.match.explain import fate_of
+    from bibwatch.match.explain import fate_of, inferred_fate
 
+    accepted = bibs_of(photo, told.rules)
     spoken_of = {bib for correction in photo.corrections for bib in correction.bibs}
-    bibs = sorted(bibs_of(photo, told.rules) | maybes_of(photo, told.rules).keys() | spoken_of)
-    near = {target: f"wanted: within max_distance of {bib}" for target, bib in near_targets(photo, told.rules).items()}
-    return {bib: fate_of(bib, photo, told.rules) for bib in bibs} | near
+    bibs = sorted(accepted | maybes_of(photo, told.rules).keys() | spoken_of)
+    within_reach = near_targets(photo, accepted, told.rules).items()
+    near = {target: f"wanted: within max_distance of {bib}" for target, bib in within_reach}
+    from_others = {bib: inferred_fate(bib, one, photo, told.rules) for bib, one in told.inferred.items()}
+    return {bib: fate_of(bib, photo, told.rules) for bib in bibs} | near | from_others

@@ -110,6 +110,7 @@ class MatchConfig(Section):
     """How sure a bib must be."""
 
     accept: Annotated[Share | None, BeforeValidator(_auto_is_none)] = None
+    burst_s: Seconds | None = None
 
 
 class LinksConfig(Section):
@@ -133,6 +134,8 @@ class LinksConfig(Section):
                 "write {bib} once where the bib goes, and {name} where the name in the start list may go, and no other "
             )
             raise ValueError(text + 'field, as in "{bib}", "bib {bib}" or "{bib}_{name}"')
+        if re.search(r"\}[^\W_]*\{", folder):
+            raise ValueError('write something else than letters between {bib} and {name}, as in "{bib}_{name}"')
         if "/" in folder or "\0" in folder or folder.startswith("."):
             raise ValueError("it names one folder: no slash, and no dot at the start")
         return folder

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bibwatch.evaluate.manifest import LabelledPhoto
+from bibwatch.match.bursts import inferred_bibs
 from bibwatch.match.decide import MAYBE, Match, Rules, is_accepted, matches
 from bibwatch.match.event import Event, SeenText, learn
-from bibwatch.values import Reading
+from bibwatch.values import Reading, ReadPhoto
 
 BINS = 10  # of the reliability table
 
@@ -44,7 +45,7 @@ Some = TypeVar("Some", LabelledPhoto, Judged)
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class Counts:
     """Pairs of photo and bib, counted."""
 
     photos: int
@@ -78,18 +79,29 @@ class Bin:
     right: float  # the share of them that is there
 
 
-def judge(photos: Sequence[LabelledPhoto], readings: Mapping[str, tuple[Reading, ...]], rules: Rules) -> list[Judged]:
+def judge(photos: Sequence[LabelledPhoto], read: Mapping[str, ReadPhoto], rules: Rules) -> list[Judged]:
     """Every photo, decided as a service would that watched the photos of its source."""
     judged = []
     for of_source in by_source(photos).values():
-        event = event_of(of_source, readings)
+        event = event_of(of_source, read)
         learned = replace(rules, bibs=replace(rules.bibs, event=event))
         for photo in of_source:
-            seen = readings[photo.file]
-            clear = {bib: m for bib, m in matches(seen, learned).items() if bib not in photo.ambiguous}
-            found = frozenset(bib for bib, match in clear.items() if is_accepted(match, learned))
-            judged.append(Judged(photo, seen, clear, found))
+            seen = read[photo.file]
+            clear = {bib: m for bib, m in matches(seen.readings, learned).items() if bib not in photo.ambiguous}
+            found = {bib for bib, match in clear.items() if is_accepted(match, learned)}
+            burst = _burst_of(seen, (read[other.file] for other in of_source), rules.burst_s)
+            found |= inferred_bibs(seen, burst, learned).keys() & clear.keys()
+            judged.append(Judged(photo, seen.readings, clear, frozenset(found)))
     return judged
+
+
+def _burst_of(photo: ReadPhoto, others: Iterable[ReadPhoto], burst_s: float | None) -> Iterator[ReadPhoto]:
+    """The photos that one camera took within so many seconds."""
+    if burst_s is None or photo.shot is None:
+        return
+    for other in others:
+        if other.shot and other.shot.camera == photo.shot.camera and abs(other.shot.at - photo.shot.at) <= burst_s:
+            yield other
 
 
 def by_source(photos: Iterable[Some]) -> dict[str, list[Some]]:
@@ -100,23 +112,23 @@ def by_source(photos: Iterable[Some]) -> dict[str, list[Some]]:
     return dict(sources)
 
 
-def event_of(photos: Sequence[LabelledPhoto], readings: Mapping[str, tuple[Reading, ...]]) -> Event:
+def event_of(photos: Sequence[LabelledPhoto], read: Mapping[str, ReadPhoto]) -> Event:
     """What the readings of these photos show of their event."""
     seen = (
         SeenText(photo.file, reading.text, reading.score, reading.detection_score)
         for photo in photos
-        for reading in readings[photo.file]
+        for reading in read[photo.file].readings
     )
     return learn(seen, len(photos))
 
 
-def tally(judged: Iterable[Judged]) -> Tally:
+def tally(judged: Iterable[Judged]) -> Counts:
     """Count right, wrong and missed bibs."""
     counted = list(judged)
     bibs = sum(len(one.photo.bibs) for one in counted)
     wrong = sum(len(one.wrong) for one in counted)
     missed = sum(len(one.missed) for one in counted)
-    return Tally(len(counted), bibs, bibs - missed, wrong, missed)
+    return Counts(len(counted), bibs, bibs - missed, wrong, missed)
 
 
 def reliability(judged: Iterable[Judged]) -> list[Bin]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from bibwatch.errors import PhotoError
-from bibwatch.evaluate.judge import Judged, Tally
+from bibwatch.evaluate.judge import Counts, Judged
 from bibwatch.read.photo_file import decode
 from bibwatch.values import Reading, shown
 
@@ -29,7 +29,7 @@ text { paint-order: stroke; stroke: #000c; fill: #fff; font-weight: 600; }
 """
 
 
-def page(judged: Iterable[Judged], folder: Path, counted: Tally) -> str:
+def page(judged: Iterable[Judged], folder: Path, counted: Counts) -> str:
     """The page as HTML that needs no other file."""
     figures = "\n".join(_figure(one, folder) for one in judged if one.wrong or one.missed)
     counts = f"{counted.true_positives} right, {counted.false_positives} wrong, {counted.false_negatives} missed"

@@ -14,19 +14,19 @@ _MONTH = (
 )
 _DAY_OF_MONTH = r"\d{1,2}(?:st|nd|rd|th)?"
 _RACES = "(?:5|8|10|12|15|16|20|21|25|30|40|42|50|60|80|100)"  # kilometres
-# What a text with digits may be instead of a bib; the first that fits is told.
+# What a text with digits may hold instead of a bib; the first that fits is told.
 NO_BIBS = {
-    "an address or a watermark": re.compile(r"(?i)www|http|@|©|\.(com|org|net|co|de|fr|nl|it|es|be|ch)\b"),
-    "a time, a date or a decimal": re.compile(r"\d\s*:\s*\d|\d[.,;/]\d|::"),
+    "an address or a watermark": re.compile(r"(?i)\S*(?:www|http|@|©|\.(?:com|org|net|co|de|fr|nl|it|es|be|ch)\b)\S*"),
+    "a time, a date or a decimal": re.compile(r"\S*\d\s*:\s*\d\S*|\S*\d[.,;/]\d\S*|\S*::\S*"),
     "a phone number": re.compile(r"(?:\+|\b0)(?:\d[ ()/-]*){8,}|\b(?:\d\d[ /-]){4,}\d\d\b"),
     "a day or a month": re.compile(
         rf"(?i)\b(?:{_DAY}|{_MONTH})[., ]+{_DAY_OF_MONTH}\b|\b{_DAY_OF_MONTH}[., ]+(?:{_DAY}|{_MONTH})\b"
     ),
-    "a price": re.compile(r"[€$£¥]\s*\d|\d\s*[€$£¥]"),
+    "a price": re.compile(r"[€$£¥]\s*\d\S*|\S*\d\s*[€$£¥]"),
     "a distance": re.compile(
-        rf"(?i:(?<!\d)\d{{1,3}}\s*(?:km|mi|miles?|mtr)\b)|(?<!\d)\d{{1,3}}(?:\s*m|\s+M)\b|(?<!\d){_RACES}\s*[kK]\b"
+        rf"(?i:(?<!\d)\d{{1,3}}\s*(?:km|mi|miles?|mtr)\b)|(?<!\d)\d{{1,3}}\s*m\b|(?<!\d){_RACES}\s*[kK]\b"
     ),
-    "a number plate": re.compile(r"[A-Za-z]-\d+-[A-Za-z]|\b[A-Z]{2,3}·\d{2,4}·?[A-Z]{2,3}\b"),
+    "a number plate": re.compile(r"\S*[A-Za-z]-\d+-[A-Za-z]\S*|\b[A-Z]{2,3}·\d{2,4}·?[A-Z]{2,3}\b"),
 }
 _ZERO = re.compile(r"(?<=\d)[oO](?=\d|\b)|(?<![A-Za-z])[oO](?=\d)")
 _ONE = re.compile(r"(?<=\d)[Il|](?=\d|\b)|(?<![A-Za-z])[Il](?=\d\d)")
@@ -60,15 +60,26 @@ def numbers_in(text: str) -> tuple[Number, ...]:
 
     O and I, l, | beside digits are 0 and 1. One letter on either side is told, as in `56D`, `M90005`, `21250-B`;
     whether it belongs to the bib is for the event to say. A longer word against a number makes it none: `TEAM413`.
+    What reads like a clock, a date or the like is left out, and a number beside it is not alone.
     """
-    text = _ONE.sub("1", _ZERO.sub("0", text.strip()))
-    return () if no_bib(text) else tuple(_numbers(text))
+    if text.isascii() and text.isdigit():  # as most texts are
+        return (Number("", text, "", alone=True),) if len(text) <= MAX_DIGITS else ()
+    whole = _ONE.sub("1", _ZERO.sub("0", text.strip()))
+    rest = whole
+    for pattern in NO_BIBS.values():
+        rest = pattern.sub(" ", rest)
+    return tuple(_numbers(rest, alone=rest == whole))
 
 
-def _numbers(text: str) -> Iterator[Number]:
+def words_in(text: str) -> list[str]:
+    """The words of a text, without the marks around them."""
+    return [bare for word in text.split() if (bare := _EDGES.sub("", word))]
+
+
+def _numbers(text: str, *, alone: bool) -> Iterator[Number]:
     found = [_NUMBER.fullmatch(_EDGES.sub("", word)) for word in text.split()]
     # A mark that is no word stands alone: a smudge, an M or F in a tile of its own.
-    alone = all(match or len(word) == 1 for match, word in zip(found, text.split(), strict=True))
+    alone = alone and all(match or len(word) == 1 for match, word in zip(found, text.split(), strict=True))
     for match in found:
         if match:
             yield Number(match[1].upper(), match[2], match[3].upper(), alone)

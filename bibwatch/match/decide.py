@@ -3,15 +3,15 @@
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Container, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from bibwatch.match.distance import within
 from bibwatch.match.folder import folder_name
 from bibwatch.match.naming import BibRules
-from bibwatch.match.weigh import candidates
+from bibwatch.match.weigh import HOPELESS, candidates
 from bibwatch.values import Correction, Reading, ReadPhoto, Targets
 
 MAYBE = 0.1  # the least probable bib that a person may want to hear of
@@ -25,8 +25,10 @@ class Rules:
     max_distance: float
     min_score: float  # 0..1; a reading below it is no bib
     accept: float  # 0..1; a bib less probable is a maybe
+    accept_told: float  # 0..1; and one of an engine that tells no more than a score
     folder: str  # name of a bib's folder, with {bib} in it, and perhaps {name}
     bibs: BibRules = BibRules()
+    burst_s: float | None = None  # that photos of one camera lie apart which help each other; None: none do
 
 
 class Match(NamedTuple):
@@ -39,7 +41,10 @@ class Match(NamedTuple):
 
 def bibs_of(photo: ReadPhoto, rules: Rules, only: Container[str] | None = None) -> frozenset[str]:
     """The bibs accepted in a photo: its readings', all or only these, as the corrections leave them."""
-    return corrected(read_bibs(photo.readings, rules, only), photo.corrections)
+    seen = read_bibs(photo.readings, rules, only)
+    asked = rules.bibs.asked
+    said = (replace(word, bibs=tuple(asked.get(bib.upper(), bib) for bib in word.bibs)) for word in photo.corrections)
+    return corrected(seen, said)
 
 
 def maybes_of(photo: ReadPhoto, rules: Rules) -> dict[str, Match]:
@@ -54,27 +59,34 @@ def maybes_of(photo: ReadPhoto, rules: Rules) -> dict[str, Match]:
 
 def read_bibs(readings: Iterable[Reading], rules: Rules, only: Container[str] | None = None) -> dict[str, Match]:
     """Bib -> its match, of the bibs accepted."""
-    found = matches(readings, rules, only)
+    found = matches(readings, rules, only, rules.accept)
     return {bib: match for bib, match in found.items() if is_accepted(match, rules)}
 
 
-def matches(readings: Iterable[Reading], rules: Rules, only: Container[str] | None = None) -> dict[str, Match]:
-    """Bib -> its likeliest match, of all bibs that the readings may mean, or only of these."""
+def matches(
+    readings: Iterable[Reading], rules: Rules, only: Container[str] | None = None, least: float = HOPELESS
+) -> dict[str, Match]:
+    """Bib -> its likeliest match, of all bibs that the readings may mean, or only of these, or of the likelier ones."""
     best: dict[str, Match] = {}
     for reading in readings:
         if reading.score < rules.min_score:
             continue
-        for bib, probability, _ in candidates(reading, rules.bibs, only):
+        for bib, probability, _ in candidates(reading, rules.bibs, only, least):
             if bib not in best or probability > best[bib].probability:
                 best[bib] = Match(bib, probability, reading)
     return best
 
 
 def is_accepted(match: Match, rules: Rules) -> bool:
-    """Probable enough, and, where it is known who runs, somebody who does or is asked for."""
-    entrants, bib = rules.bibs.entrants, match.bib.upper()
-    runs = entrants is None or bib in entrants or bib in rules.bibs.asked
-    return runs and match.probability >= rules.accept
+    """Probable enough, and nobody of whom it is known that they do not run."""
+    least = rules.accept if match.reading.spellings else rules.accept_told
+    return match.probability >= least and may_run(match.bib, rules)
+
+
+def may_run(bib: str, rules: Rules) -> bool:
+    """Whether a bib is on the start list, or is asked for, or nobody knows who runs."""
+    entrants = rules.bibs.entrants
+    return entrants is None or bib.upper() in entrants or bib.upper() in rules.bibs.asked
 
 
 def corrected(bibs: Iterable[str], corrections: Iterable[Correction]) -> frozenset[str]:
@@ -92,20 +104,21 @@ def corrected(bibs: Iterable[str], corrections: Iterable[Correction]) -> frozens
     return left
 
 
-def wanted_bibs(photo: ReadPhoto, rules: Rules) -> frozenset[str]:
-    """The bibs whose folders want a link to this photo."""
+def wanted_bibs(photo: ReadPhoto, rules: Rules, inferred: Iterable[str] = ()) -> frozenset[str]:
+    """The bibs whose folders want a link to this photo; `inferred` are bibs that other photos speak for."""
     targets = rules.targets.bibs
     if targets is None:
-        return bibs_of(photo, rules)
+        return bibs_of(photo, rules) | frozenset(inferred)
     if rules.max_distance == 0:
-        return bibs_of(photo, rules, targets) & targets
-    return (bibs_of(photo, rules) & targets) | near_targets(photo, rules).keys()
+        return (bibs_of(photo, rules, targets) | frozenset(inferred)) & targets
+    bibs = bibs_of(photo, rules)
+    return ((bibs | frozenset(inferred)) & targets) | near_targets(photo, bibs, rules).keys()
 
 
-def near_targets(photo: ReadPhoto, rules: Rules) -> dict[str, str]:
-    """Target -> an accepted bib within max_distance of it; a distance softens what was read, never what was said."""
+def near_targets(photo: ReadPhoto, bibs: frozenset[str], rules: Rules) -> dict[str, str]:
+    """Target -> one of the photo's bibs within max_distance of it; that softens what was read, never what was said."""
     said = {bib for correction in photo.corrections for bib in correction.bibs}
-    seen = sorted(bibs_of(photo, rules) - said)
+    seen = sorted(bibs - said)
     near: dict[str, str] = {}
     for target in (rules.targets.bibs or frozenset()) - said if rules.max_distance else ():
         within_reach = next((bib for bib in seen if bib != target and within(bib, target, rules.max_distance)), None)
@@ -114,8 +127,10 @@ def near_targets(photo: ReadPhoto, rules: Rules) -> dict[str, str]:
     return near
 
 
-def wanted_links(photos: Iterable[ReadPhoto], rules: Rules) -> dict[Path, Path]:
-    """Link path (relative to the link root) -> photo path, for every accepted match.
+def wanted_links(
+    photos: Iterable[ReadPhoto], rules: Rules, infer: Callable[[ReadPhoto], Iterable[str]] = lambda photo: ()
+) -> dict[Path, Path]:
+    """Link path (relative to the link root) -> photo path, for every match accepted, or inferred.
 
     Two photos of one name in one folder (two cameras' IMG_0001.JPG): the first by path keeps its name, the others
     get a few letters made from their path, so that a name depends on which photos there are and not on who came first.
@@ -123,7 +138,7 @@ def wanted_links(photos: Iterable[ReadPhoto], rules: Rules) -> dict[Path, Path]:
     rivals: dict[Path, list[Path]] = defaultdict(list)
     entrants = rules.bibs.entrants
     for photo in photos:
-        for bib in wanted_bibs(photo, rules):
+        for bib in wanted_bibs(photo, rules, infer(photo)):
             name = entrants.names.get(bib.upper(), "") if entrants else ""
             rivals[Path(folder_name(rules.folder, bib, name), photo.path.name)].append(photo.path)
     links: dict[Path, Path] = {}

@@ -17,6 +17,7 @@ SELDOM = 0.02  # of bibs have some length or letter: how much more seldom one is
 SURE_SCORE, SURE_DETECTION = 0.85, 0.6  # of readings to learn from
 LETTERED = 0.75  # of an event's bibs have a letter on one side: above it, all that lack one are misread
 TOLD_APART = 0.3  # of the digits with a letter that come with several, above which letters tell bibs apart: 56A, 56B
+FEW_LETTERS = 2  # different ones, that need not belong to the bib
 FEW_LETTERED = 5  # numbers with a letter, below which they say nothing
 YEARS_AS_BIBS = 8  # different numbers like years, read surely, above which bibs go up to them and beyond
 YEAR_PHOTOS, YEAR_SHARE = 3, 0.03  # photos that show a number like a year, above which it is one
@@ -45,21 +46,18 @@ class Event:
     years: frozenset[str] = frozenset()  # numbers that read like a year, on banners and clothes: no bibs
     suspects: frozenset[str] = frozenset()  # other numbers that so many photos show that a person should look
 
-    def name_of(self, number: Number) -> str | None:
-        """What a number would be called as a bib of this event; None where it lacks the letter that all have."""
-        if self.letter is None:
-            return number.digits
-        letter = number.before if self.letter == "before" else number.after
-        if not letter:
-            return number.digits if self.bare else None
-        return letter + number.digits if self.letter == "before" else number.digits + letter
+    def name_of(self, number: Number) -> str:
+        """What a number would be called as a bib of this event."""
+        if self.letter == "before":
+            return number.before + number.digits
+        return number.digits + number.after if self.letter == "after" else number.digits
 
     def share_of(self, number: Number) -> float:
         """How usual a number of this form is among the event's bibs, 0..1."""
         share = self.lengths.get(len(number.digits), 0.0)
         letter = number.before if self.letter == "before" else number.after
         if self.letter is None or not letter:
-            return share
+            return share if self.bare else SELDOM
         # Letters that bibs do have count as much as none at all would: what they tell apart is which bib it is.
         return share * min(1.0, self.letters.get(letter, 0.0) * len(self.letters))
 
@@ -85,10 +83,13 @@ class Event:
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Event:
-        """The event that `as_json` told."""
-        lengths = {int(length): share for length, share in plain["lengths"].items()}
-        signs = {kind: frozenset(plain[kind]) for kind in ("years", "suspects")}
-        return cls(**plain | {"lengths": lengths} | signs)
+        """The event that `as_json` told; nothing known where another version told it otherwise."""
+        try:
+            lengths = {int(length): share for length, share in plain["lengths"].items()}
+            signs = {kind: frozenset(plain[kind]) for kind in ("years", "suspects")}
+            return cls(**plain | {"lengths": lengths} | signs)
+        except (TypeError, KeyError, ValueError, AttributeError):
+            return cls()
 
 
 def learn(seen: Iterable[SeenText], photos: int) -> Event:
@@ -103,10 +104,11 @@ def learn(seen: Iterable[SeenText], photos: int) -> Event:
                 shown[number.digits] += 1
             if number.alone and score >= SURE_SCORE and detection_score >= SURE_DETECTION:
                 sure.add((photo, number))
-    years = frozenset(d for d, n in shown.items() if is_year(d) and n >= max(YEAR_PHOTOS, YEAR_SHARE * photos))
     often = frozenset(d for d, n in shown.items() if n >= max(SIGN_PHOTOS, SIGN_SHARE * photos))
     like_years = {number.digits for _, number in sure if is_year(number.digits)}
     reaches_years = len(like_years) >= YEARS_AS_BIBS
+    least = photos + 1 if reaches_years else max(YEAR_PHOTOS, YEAR_SHARE * photos)
+    years = frozenset(digits for digits, n in shown.items() if is_year(digits) and n >= least)
     event = Event(years=years, suspects=often - years, reaches_years=reaches_years)
     return _with_form(event, [number for _, number in sure if reaches_years or not is_year(number.digits)])
 
@@ -146,13 +148,15 @@ def _letter_of(numbers: list[Number]) -> tuple[str | None, bool]:
         lettered = [number for number in numbers if _letter(number, side)]
         for number in lettered:
             letters[number.digits].add(_letter(number, side))
-        if len(lettered) < FEW_LETTERED:
+        told_apart = sum(len(several) > 1 for several in letters.values()) > TOLD_APART * len(letters)
+        # Two letters, or one, that tell no bibs apart stand for men and women, or for a race: M90005, F90048.
+        if len(lettered) < FEW_LETTERED or (len(set().union(*letters.values())) <= FEW_LETTERS and not told_apart):
             continue
         # A letter misread as a digit makes a bare number one digit longer: 670 for 67D.
         longer = {len(number.digits) + 1 for number in lettered}
         bare = [n for n in numbers if not _letter(n, side) and len(n.digits) not in longer]
         if len(lettered) > LETTERED * (len(lettered) + len(bare)):
             return side, False
-        if sum(len(several) > 1 for several in letters.values()) > TOLD_APART * len(letters):
+        if told_apart:
             return side, True
     return None, True

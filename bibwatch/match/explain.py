@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 from bibwatch.match.bibs import no_bib, numbers_in
-from bibwatch.match.decide import MAYBE, Rules, bibs_of, maybes_of
+from bibwatch.match.bursts import Inferred
+from bibwatch.match.decide import MAYBE, Rules, bibs_of, may_run, maybes_of
 from bibwatch.match.naming import BibRules
 from bibwatch.match.weigh import Candidate, candidates
-from bibwatch.values import Correction, Reading, ReadPhoto
+from bibwatch.values import Correction, Reading, ReadPhoto, shown
 
 SHOWN_SPELLINGS = 4
 
@@ -39,17 +40,29 @@ def fate_of(bib: str, photo: ReadPhoto, rules: Rules) -> str:
     return f"not linked: {origin}, but not among the targets"
 
 
+def inferred_fate(bib: str, inferred: Inferred, photo: ReadPhoto, rules: Rules) -> str:
+    """Whether a photo is linked for a bib that another one speaks for, and which one that is."""
+    assert photo.shot is not None  # both are shots of one burst
+    assert inferred.source.shot is not None
+    apart_s = abs(photo.shot.at - inferred.source.shot.at)
+    origin = f"doubtful here, sure at a similar place in {shown(inferred.source.path)}, {apart_s:.1f} s apart"
+    if rules.targets.bibs is None or bib in rules.targets.bibs:
+        return f"wanted: {origin}"
+    return f"not linked: {origin}, but not among the targets"
+
+
 def _told(candidate: Candidate, rules: Rules) -> str:
-    accepted = "accepted" if candidate.probability >= rules.accept else "not accepted"
+    least = rules.accept_told if candidate.evidence is None else rules.accept
+    accepted = "accepted" if candidate.probability >= least else "not accepted"
+    accepted += f" (from {least:.2f})"
+    if not may_run(candidate.bib, rules):
+        accepted = "not accepted (not on the start list)"
     if candidate.evidence is None:
-        return f"{candidate.bib}: {candidate.probability:.2f}, {accepted} (from {rules.accept:.2f}): as the engine says"
+        return f"{candidate.bib}: {candidate.probability:.2f}, {accepted}: as the engine says"
     weights = rules.bibs.weights
     weighed = zip(weights._fields[1:], weights[1:], candidate.evidence, strict=True)
     parts = ", ".join(f"{name} {weight * value:+.1f}" for name, weight, value in weighed if weight * value)
-    return (
-        f"{candidate.bib}: {candidate.probability:.2f}, {accepted} (from {rules.accept:.2f}); "
-        f"log odds {weights.start:+.1f}, {parts}"
-    )
+    return f"{candidate.bib}: {candidate.probability:.2f}, {accepted}; log odds {weights.start:+.1f}, {parts}"
 
 
 def _why_none(text: str, rules: Rules) -> str:
@@ -73,7 +86,7 @@ def _reasons_for_none(text: str, rules: BibRules) -> Iterator[str]:
             yield f"{number.digits} is the year, on many photos"
     if rules.format is not None:
         yield f"it has not the form bibs.format {rules.format.pattern!r}"
-    yield f"bibs of this event have another form: {rules.event.summary}"
+    yield "none of its spellings names a bib"
 
 
 def _last_word(bib: str, corrections: Iterable[Correction]) -> str | None:

@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bibwatch.match.bibs import Number, is_year, numbers_in
+from bibwatch.match.bibs import Number, is_year, numbers_in, words_in
 from bibwatch.match.event import Event
 from bibwatch.match.evidence import WEIGHTS, Weights
 from bibwatch.match.startlist import StartList
-from bibwatch.values import MAX_DIGITS
+from bibwatch.values import MAX_DIGITS, bib_fault
 
 LEAST = 1e-4  # a share below it counts as this
 ASKED_SHARE = 0.2  # how usual the form of a bib is that somebody asks for, or that is of the config's format
 ENTRANT_SHARE = 0.05  # and that of an entrant, at least
 UNLISTED = 0.02  # of the bibs in photos are on no start list: late entries, another race
+LONGEST_FORMAL = 20  # characters of a name that is more than a number: a format may take for ever on a longer text
 KEPT = 100_000  # texts whose bibs are kept
 
 
@@ -55,44 +56,46 @@ class BibRules:
 
 
 def _named(text: str, rules: BibRules) -> Iterator[Named]:
-    whole = text.strip().upper()
-    if _is_known(whole, rules):  # to the letter, whatever it is made of: VIP12, 883-2
-        bib = rules.asked.get(whole, whole)
-        yield Named(bib, ASKED_SHARE, _listed(whole, rules.entrants), alone=True, year=False)
-        return
-    for number in numbers_in(text):
+    capitals = text.strip().upper()
+    words = words_in(capitals)
+    known = [word for word in dict.fromkeys((capitals, *words)) if _is_known(word, rules)]
+    for name in known:  # to the letter, whatever they are made of: VIP12, 883-2
+        bib = rules.asked.get(name, name)
+        yield Named(bib, ASKED_SHARE, _listed(name, rules.entrants), alone=len(words) == len(known), year=False)
+    for number in () if known else numbers_in(text):
         if rules.min_digits <= len(number.digits) <= rules.max_digits:
             called = _called(number, rules)
             if called is not None and called.bib.upper() not in rules.ignore:
                 yield called
 
 
-def _is_known(whole: str, rules: BibRules) -> bool:
+def _is_known(name: str, rules: BibRules) -> bool:
     """Whether somebody has said that there is a bib of just this name, which is more than a usual number."""
-    if (whole.isdigit() and len(whole) <= MAX_DIGITS) or whole in rules.ignore:
+    if (name.isdigit() and len(name) <= MAX_DIGITS) or name in rules.ignore or len(name) > LONGEST_FORMAL:
         return False
-    formal = rules.format is not None and rules.format.fullmatch(whole) is not None
-    return formal or whole in rules.asked or (rules.entrants is not None and whole in rules.entrants)
+    if name in rules.asked or (rules.entrants is not None and name in rules.entrants):
+        return True
+    holds_digit = any(character.isdigit() for character in name)
+    return rules.format is not None and holds_digit and bib_fault(name) is None and bool(rules.format.fullmatch(name))
 
 
 def _called(number: Number, rules: BibRules) -> Named | None:
-    """The bib that a number stands for, if any: what is asked for comes first, then who runs, then what is usual."""
+    """The bib that a number stands for, if any: one asked for, or who runs, with its letters if there is one so."""
     before, digits, after, alone = number
     event, entrants = rules.event, rules.entrants
     names = (before + digits + after, digits + after, before + digits, digits)
-    if name := next((name for name in names if name in rules.asked), None):
-        usual = max(ASKED_SHARE, event.share_of(number))
-        return Named(rules.asked[name], usual, _listed(name, entrants), alone, year=False)
+    for name in names:
+        if name in rules.asked:
+            usual = max(ASKED_SHARE, event.share_of(number))
+            return Named(rules.asked[name], usual, _listed(name, entrants), alone, year=False)
+        if rules.format is None and entrants is not None and name in entrants:
+            usual = max(ENTRANT_SHARE, event.share_of(number))
+            return Named(name, usual, _listed(name, entrants), alone, digits in event.years)
     if rules.format is not None:
-        name = next((name for name in names if rules.format.fullmatch(name)), None)
-        return None if name is None else Named(name, ASKED_SHARE, _listed(name, entrants), alone, year=False)
-    if entrants is not None and (name := next((name for name in names if name in entrants), None)):
-        usual = max(ENTRANT_SHARE, event.share_of(number))
-        return Named(name, usual, _listed(name, entrants), alone, digits in event.years)
+        formal = next((name for name in names if rules.format.fullmatch(name)), None)
+        return None if formal is None else Named(formal, ASKED_SHARE, _listed(formal, entrants), alone, year=False)
     name = event.name_of(number)
-    if name is None or digits in event.years:
-        return None
-    year = is_year(digits) and not event.reaches_years
+    year = digits in event.years or (is_year(digits) and not event.reaches_years)
     return Named(name, max(event.share_of(number), LEAST), _listed(name, entrants), alone, year)
 
 

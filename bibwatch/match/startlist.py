@@ -16,8 +16,8 @@ from bibwatch.values import count_of
 
 MAX_BYTES = 32 * 2**20
 MAX_ROWS = 200_000
-MAX_TOLD = 100  # problems, and lines of one problem
-LONGEST_BIB = 20  # characters
+MAX_TOLD = 100  # problems
+LONGEST_ENTRY = 20  # characters
 # Titles of columns, as `_plain` leaves them; what could also be a mere count of rows comes second.
 BIB_COLUMNS = (
     *("bib", "bibno", "bibnumber", "racenumber", "startno", "startnumber", "startnummer", "startnr"),
@@ -40,7 +40,8 @@ class StartList:
     """Who runs."""
 
     names: Mapping[str, str]  # bib -> name, empty where the list has none
-    problems: tuple[str, ...] = ()  # rows left out or doubtful, each with its line
+    problems: tuple[str, ...] = ()  # rows left out or doubtful, each with its line; the first of them
+    doubtful: int = 0  # such rows
     _forms: Mapping[Form, int] = field(default_factory=dict)  # form -> bibs of it
 
     def __contains__(self, bib: str) -> bool:
@@ -62,9 +63,9 @@ def form_of(bib: str) -> Form:
     return (False, len(bib), False) if match is None else (bool(match[1]), len(match[2]), bool(match[3]))
 
 
-def start_list(bibs: Mapping[str, str], problems: Sequence[str] = ()) -> StartList:
+def start_list(bibs: Mapping[str, str], problems: Sequence[str] = (), doubtful: int = 0) -> StartList:
     """The list of these bibs, in capitals, and their names."""
-    return StartList(bibs, tuple(problems), Counter(map(form_of, bibs)))
+    return StartList(bibs, tuple(problems), doubtful, Counter(map(form_of, bibs)))
 
 
 def parse_start_list(data: bytes) -> StartList:
@@ -97,24 +98,20 @@ def parse_start_list(data: bytes) -> StartList:
     if not bibs:
         first = f"; the first problem: {problems.told[0]}" if problems.told else ""
         raise StartListError(f"no row with a bib in it{first}")
-    return start_list(bibs, problems.all())
+    return start_list(bibs, problems.told, problems.count)
 
 
 class _Problems:
-    """What is wrong with rows: the first ones, and how many others."""
+    """What is wrong with rows: the first ones, and how many there are."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
-        self._others = 0
+        self.count = 0
 
     def add(self, problem: str) -> None:
-        if len(self.told) < MAX_TOLD:
+        self.count += 1
+        if self.count <= MAX_TOLD:
             self.told.append(problem)
-        else:
-            self._others += 1
-
-    def all(self) -> list[str]:
-        return [*self.told, f"and {self._others} more"] if self._others else self.told
 
 
 class _Columns:
@@ -159,8 +156,8 @@ def _plain(title: str) -> str:
 def _fault(bib: str, name: str) -> str | None:
     if not bib:
         return "no bib"
-    if len(bib) > LONGEST_BIB or not re.fullmatch(r"[A-Z0-9-]*[0-9][A-Z0-9-]*", bib):
-        return f"{bib[:40]!r} is no bib: digits, perhaps with letters, {LONGEST_BIB} at most"
+    if len(bib) > LONGEST_ENTRY or not re.fullmatch(r"[A-Z0-9-]*[0-9][A-Z0-9-]*", bib):
+        return f"{bib[:40]!r} is no bib: digits, perhaps with letters, {LONGEST_ENTRY} at most"
     return "a quote is opened in it that ends in another line" if "\n" in name else None
 
 
@@ -210,5 +207,5 @@ def _text_of(data: bytes) -> str:
 
 def summary(entrants: StartList) -> str:
     """How many run, for people."""
-    problems = f"; {count_of(len(entrants.problems), 'doubtful row')}" if entrants.problems else ""
+    problems = f"; {count_of(entrants.doubtful, 'doubtful row')}" if entrants.doubtful else ""
     return count_of(len(entrants.names), "entrant") + problems

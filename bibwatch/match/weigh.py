@@ -34,13 +34,17 @@ class _Support:
     alone: bool
 
 
-def candidates(reading: Reading, rules: BibRules, only: Container[str] | None = None) -> tuple[Candidate, ...]:
-    """The bibs that a reading may mean, or those of them that somebody wants to know of; the likeliest first.
+def candidates(
+    reading: Reading, rules: BibRules, only: Container[str] | None = None, least: float = HOPELESS
+) -> tuple[Candidate, ...]:
+    """The bibs that a reading may mean, the likeliest first.
 
-    A recogniser that tells only a text and its score is believed in that; otherwise the evidence is weighed.
+    `only` are those that somebody wants to know of, and `least` the least probability: bibs whose share of the reading
+    is below that are passed over. A recogniser that tells only a text and its score is believed in that; otherwise the
+    evidence is weighed.
     """
     if not reading.spellings:
-        named = rules.named_in(reading.text)
+        named = (one for one in rules.named_in(reading.text) if not (one.year and one.bib in rules.event.years))
         return tuple(Candidate(bib, reading.score, None) for bib, *_ in named if only is None or bib in only)
     supports, total = _supports(reading.spellings, rules)
     found = []
@@ -48,7 +52,7 @@ def candidates(reading: Reading, rules: BibRules, only: Container[str] | None = 
         if only is not None and bib not in only:
             continue
         chosen = support.weight / total
-        if chosen >= HOPELESS:
+        if chosen >= least:
             evidence = _evidence(support, chosen, reading.detection_score)
             found.append(Candidate(bib, probability(evidence, rules.weights), evidence))
     return tuple(sorted(found, key=_likeliest_first))

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 from bibwatch.errors import BibwatchError, EngineBroken, PhotoError, PhotoOutOfReach
 from bibwatch.read.engine import Engine
 from bibwatch.read.photo_file import decode, load
-from bibwatch.values import Photo, Reading
+from bibwatch.read.shot import shot_of
+from bibwatch.values import Photo, Reading, Shot
 
 if TYPE_CHECKING:
     from bibwatch.read.photo_file import Image
@@ -85,6 +86,7 @@ class Read:
     width: int  # pixels of the upright photo
     height: int
     seconds: float  # decoding and reading
+    shot: Shot | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class _Decoded:
     ticket: int
     image: Image
     seconds: float
+    shot: Shot | None
 
 
 def live(connection: Connection, build: BuildEngine, parent: int) -> None:
@@ -168,7 +171,7 @@ def _fetch(wire: _Wire, fetch: Fetch) -> _Decoded | Refused | None:
     image = _tried(partial(decode, photo.data, last_look=fetch.last_look))
     if isinstance(image, PhotoError):
         return Refused(fetch.ticket, image)
-    return _Decoded(fetch.ticket, image, time.perf_counter() - started)
+    return _Decoded(fetch.ticket, image, time.perf_counter() - started, shot_of(photo.data))
 
 
 def _tried(step: Callable[[], Result]) -> Result | PhotoError:
@@ -224,13 +227,14 @@ def _check_storable(readings: Sequence[Reading]) -> None:
     """A number that is none, or a text that is none, is the photo's trouble here and would be everybody's later."""
     for reading in readings:
         reading.text.encode()
-        if not (isfinite(reading.score) and isfinite(reading.detection_score)):
-            raise ValueError(f"a reading scored {reading.score} in a box scored {reading.detection_score}")
+        scores = (reading.score, reading.detection_score, *(p for _, p in reading.spellings))
+        if not all(map(isfinite, scores)):
+            raise ValueError(f"a reading's scores are {', '.join(map(str, scores))}")
 
 
 def _answer(photo: _Decoded, readings: tuple[Reading, ...], seconds: float) -> Read:
     height, width = photo.image.shape[:2]
-    return Read(photo.ticket, readings, width, height, photo.seconds + seconds)
+    return Read(photo.ticket, readings, width, height, photo.seconds + seconds, photo.shot)
 
 
 def _belong_to(parent: int) -> None:

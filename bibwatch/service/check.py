@@ -94,7 +94,7 @@ def _start_list_checks(path: Path) -> Iterator[Check]:
     yield f"start list {shown(path)}: {summary(entrants)}", None
     for problem in entrants.problems[:DOUBTFUL_ROWS]:
         yield "start list", f"{shown(path)}: {problem}"
-    if (others := len(entrants.problems) - DOUBTFUL_ROWS) > 0:
+    if (others := entrants.doubtful - DOUBTFUL_ROWS) > 0:
         yield "start list", f"{shown(path)}: and {others} more"
 
 

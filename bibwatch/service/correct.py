@@ -1,13 +1,14 @@
 """A person's word about a photo, and the whole story of one."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bibwatch.config import Config
 from bibwatch.errors import BibwatchError, CouldNotStart
+from bibwatch.match.bursts import Inferred
 from bibwatch.match.decide import Rules, bibs_of
 from bibwatch.service.learning import known_event
 from bibwatch.service.linking import Linking
@@ -41,6 +42,7 @@ class Story:
     rules: Rules
     links: tuple[Link, ...]  # that stand for it
     missing: tuple[Path, ...]  # entries that are wanted for it and not made
+    inferred: Mapping[str, Inferred]  # bib -> the photo that speaks for it
 
 
 def correct(config: Config, photo: Path, words: Sequence[Correction]) -> Corrected:
@@ -79,9 +81,10 @@ def story(config: Config, photo: Path) -> Story:
         path, state, error = _known(store, photo)
         wanted = rules(config, known_event(store))
         links = tuple(link for link in store.links.owned([path.name]).values() if link.photo == path)
-        to_make = Linking(store, engine_name(config, store), config, wanted).plan([path.name]).make
-        missing = tuple(link.path for link in to_make if link.photo == path)
-        return Story(path, state, error, _read(store, config, path), wanted, links, missing)
+        linking, read = Linking(store, engine_name(config, store), config, wanted), _read(store, config, path)
+        missing = tuple(link.path for link in linking.plan([path.name]).make if link.photo == path)
+        inferred = linking.inferred(read) if read is not None else {}
+        return Story(path, state, error, read, wanted, links, missing, inferred)
 
 
 def _change(config: Config, photo: Path, change: Callable[[Store, Path], object]) -> Corrected:

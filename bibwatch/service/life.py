@@ -218,9 +218,8 @@ class Service:
             yield Reason("database", f"{shown(self.rooms.config.database)}: {fault}")
         yield from reasons(self.rooms)
         if self._refused:
-            problems = "; ".join(self._refused.splitlines())
-            text = f"the config file is refused, the one before it stays in force: {problems}"
-            yield Reason(self._refused, text)
+            text = f"the config is refused, the one before it stays in force: {self._refused}"
+            yield Reason(self._refused, "; ".join(text.splitlines()))
         if self._list is not None and self._list.is_gone:
             yield Reason("start list", f"{shown(self._list.path)}: gone; the start list read before stays in force")
         if self._metrics.fault:

@@ -1,6 +1,6 @@
 """From what is stored to the link tree: read, decide, plan, apply."""
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +8,10 @@ from pathlib import Path
 from bibwatch.config import Config
 from bibwatch.link.apply import IN_THE_WAY, Applied, LinkTree
 from bibwatch.link.plan import Plan, plan
+from bibwatch.match.bursts import Inferred, inferred_bibs
 from bibwatch.match.decide import Rules, maybes_of, wanted_bibs, wanted_links
 from bibwatch.mounts import place_of, point_of
-from bibwatch.service.learning import known_event, learn_anew, learned
+from bibwatch.service.learning import event_now, known_event, learn_anew
 from bibwatch.service.setup import Watching, asked_bibs, engine_name, layout, rules
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
@@ -40,11 +41,25 @@ class Linking:
 
         Photos of one name are planned together, because they may want the same entry.
         """
-        names = None if names is None else tuple(names)
+        names = None if names is None else tuple(self._with_bursts(names))
         photos = self._store.readings.read_photos(self._engine, names)
-        wanted = wanted_links((photo for photo in photos if self._watching.covers(photo.path)), self._rules)
+        watched = (photo for photo in photos if self._watching.covers(photo.path))
+        wanted = wanted_links(watched, self._rules, self.inferred)
         todo = plan(wanted, self._store.links.owned(names), self._layout)
         return replace(todo, remove=tuple(link for link in todo.remove if not self._is_unread(link.photo)))
+
+    def _with_bursts(self, names: Iterable[str]) -> set[str]:
+        """These file names, and those of photos that the photos with these names may speak for."""
+        own, burst_s = set(names), self._rules.burst_s
+        return own if burst_s is None else own | self._store.readings.names_around(own, burst_s)
+
+    def inferred(self, photo: ReadPhoto) -> dict[str, Inferred]:
+        """The doubtful bibs of a photo that the burst it is part of supports."""
+        burst_s = self._rules.burst_s
+        if burst_s is None or photo.shot is None:
+            return {}
+        burst = self._store.readings.around(photo.shot, burst_s, self._engine)
+        return inferred_bibs(photo, (other for other in burst if self._watching.covers(other.path)), self._rules)
 
     def _is_unread(self, photo: Path) -> bool:
         """Whether nothing says yet what a linked photo shows, as while a damaged database is made again."""
@@ -104,7 +119,8 @@ def relink_once(config: Config, *, dry_run: bool) -> Applied:
     with closing(Store.open_read_only(config.database)) as store:  # a database that is not there is not made here
         fingerprint = engine_name(config, store)
         if dry_run:
-            linking = Linking(store, fingerprint, config, rules(config, learned(store, fingerprint)))
+            runs = ServiceLock(config.database).held_elsewhere()
+            linking = Linking(store, fingerprint, config, rules(config, event_now(store, fingerprint, runs=runs)))
             if (reason := linking.held_back()) is not None:
                 return replace(NOTHING, troubles={config.links.root: reason})
             todo = linking.plan()
@@ -146,12 +162,15 @@ def photos_of(config: Config, bib: str, max_distance: float, *, maybe: bool = Fa
         asked = {} if bib.isdigit() and len(bib) <= MAX_DIGITS else asked_bibs([name])
         wider = replace(known.bibs, asked={**known.bibs.asked, **asked})
         wish = replace(known, targets=Targets(frozenset({name})), max_distance=max_distance, bibs=wider)
-        photos = store.readings.read_photos(engine_name(config, store))
-        return sorted(photo.path for photo in photos if name in _found(photo, wish, maybe=maybe))
+        engine = engine_name(config, store)
+        linking = Linking(store, engine, config, wish)
+        photos = store.readings.read_photos(engine)
+        shows = _may_show if maybe else wanted_bibs
+        return sorted(photo.path for photo in photos if name in shows(photo, wish, linking.inferred(photo)))
 
 
-def _found(photo: ReadPhoto, wish: Rules, *, maybe: bool) -> Container[str]:
-    return maybes_of(photo, wish) if maybe else wanted_bibs(photo, wish)
+def _may_show(photo: ReadPhoto, wish: Rules, inferred: Iterable[str]) -> frozenset[str]:
+    return frozenset(maybes_of(photo, wish)) - frozenset(inferred)
 
 
 def root_away(root: Path, was: tuple[bytes, Path] | None) -> str | None:

@@ -41,6 +41,7 @@ class Rooms:
         self._sweep: Iterator[Applied] | None = None  # the comparison of everything with the disk, while it goes on
         self._sweep_at = AT_ONCE  # monotonic seconds of the next one
         self._sweep_s = 0.0  # that this one has taken so far
+        self._gone = 0  # photos, since the start
 
     def now(self) -> float:
         """Seconds since the epoch, by a clock that goes on evenly when somebody sets the machine's."""
@@ -120,6 +121,9 @@ class Rooms:
         for path in self.store.queue.remove(rested) if rested else []:
             self.turns.changed_names.add(path.name)
             log.info("%s: gone", shown(path), extra=fields(path))
+            self._gone += 1
+            if self.rules.burst_s is not None:  # what was inferred from it falls with it
+                self._sweep_at = AT_ONCE
         rested.clear()
 
     @property
@@ -159,7 +163,8 @@ class Rooms:
 
     def learn(self, *, at_last: bool = False) -> bool:
         """Decide all photos anew if what was read shows another event; whether it does."""
-        changed = self.learning.follow(self.turns.tally.read, at_last=at_last)
+        tally = self.turns.tally
+        changed = self.learning.follow(tally.read + tally.reused + self._gone, at_last=at_last)
         if changed:
             self._begin_linking(replace(self.rules, bibs=replace(self.rules.bibs, event=self.learning.event)))
         return changed

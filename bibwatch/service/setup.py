@@ -125,7 +125,9 @@ def rules(config: Config, event: Event) -> Rules:
     if accept is None:
         accept = ACCEPT if entrants is None else ACCEPT_LISTED
     targets = Targets(None if config.targets is None else frozenset(config.targets))
-    return Rules(targets, config.max_distance, config.reader.min_score, accept, config.links.folder, bibs)
+    low, folder, burst_s = config.reader.min_score, config.links.folder, config.match.burst_s
+    told = low if config.match.accept is None else accept
+    return Rules(targets, config.max_distance, low, accept, told, folder, bibs, burst_s)
 
 
 def asked_bibs(bibs: Iterable[str]) -> dict[str, str]:

@@ -159,7 +159,7 @@ class Turns:
 
     def _finish(self, job: Job, read: Read) -> None:
         content = self._reading[job]
-        seen = Seen(content, self._engine, read.readings, read.width, read.height, read.seconds)
+        seen = Seen(content, self._engine, read.readings, read.width, read.height, read.seconds, read.shot)
         self._store.readings.finish(job, seen, self._clock())
         self.tally.read += 1
         self.tally.reading_s += read.seconds

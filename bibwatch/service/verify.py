@@ -8,7 +8,7 @@ from pathlib import Path
 from bibwatch.config import Config
 from bibwatch.errors import BibwatchError
 from bibwatch.link.inspect import differences, strays
-from bibwatch.service.learning import learned
+from bibwatch.service.learning import event_now
 from bibwatch.service.linking import Linking
 from bibwatch.service.setup import Watching, engine_name, rules
 from bibwatch.store.lock import ServiceLock
@@ -77,9 +77,8 @@ def _not_queued(listing: Listing, known: Mapping[str, Sighting]) -> Iterator[str
 
 
 def _links(config: Config, store: Store, watching: Watching) -> Iterator[str]:
-    linking = Linking(
-        store, engine_name(config, store), config, rules(config, learned(store, engine_name(config, store)))
-    )
+    engine, runs = engine_name(config, store), ServiceLock(config.database).held_elsewhere()
+    linking = Linking(store, engine, config, rules(config, event_now(store, engine, runs=runs)))
     if (reason := linking.held_back()) is not None:
         yield f"{shown(config.links.root)}: {reason}"
         return

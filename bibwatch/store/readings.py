@@ -12,7 +12,7 @@ from typing import Any
 
 from bibwatch.store.corrections import Corrections
 from bibwatch.store.schema import IMPORTED, writing
-from bibwatch.values import Box, Correction, Job, Reading, ReadPhoto, Spelling
+from bibwatch.values import Box, Correction, Job, Reading, ReadPhoto, Shot, Spelling
 
 _DONE = """
 UPDATE jobs SET state = 'done', error = NULL, changed_at = :now
@@ -32,7 +32,8 @@ SHOWN_READ = f"""(
     ORDER BY engines.fingerprint = '{IMPORTED}' DESC, engines.fingerprint = :engine DESC, reads.id DESC LIMIT 1
 )"""
 _READ_PHOTOS = f"""
-SELECT photos.id, photos.dir, photos.name, photos.content_id, engines.fingerprint, reads.width, reads.height,
+SELECT photos.id, photos.dir, photos.name, photos.content_id, reads.camera, reads.taken_at, engines.fingerprint,
+       reads.width, reads.height,
        readings.text, readings.score, readings.x0, readings.y0, readings.x1, readings.y1, readings.detection_score,
        readings.square_box, readings.spellings
 FROM photos
@@ -40,6 +41,8 @@ JOIN reads ON reads.id = {SHOWN_READ}
 JOIN engines ON engines.id = reads.engine_id
 LEFT JOIN readings ON readings.read_id = reads.id
 """
+_SHOTS = "SELECT DISTINCT camera, taken_at FROM reads JOIN photos USING (content_id) WHERE name = ? AND camera NOT NULL"
+_CONTENTS_AROUND = "SELECT content_id FROM reads WHERE camera = :camera AND taken_at BETWEEN :first AND :last"
 _from_json = json.JSONDecoder().raw_decode  # half the time of json.loads, which looks for blanks around first
 
 
@@ -53,6 +56,7 @@ class Seen:
     width: int  # pixels of the upright photo
     height: int
     seconds: float  # the reading took
+    shot: Shot | None = None
 
 
 class Readings:
@@ -96,6 +100,21 @@ class Readings:
             sql = f"{_READ_PHOTOS} WHERE photos.name = :name ORDER BY photos.id"
             yield from _photos(cursor.execute(sql, given | {"name": os.fsencode(name)}), corrections.of)
 
+    def around(self, shot: Shot, within_s: float, engine: str) -> Iterator[ReadPhoto]:
+        """The photos that one camera took this soon before a shot, with it, or after it."""
+        given = {"engine": engine} | _around(shot, within_s)
+        cursor = self._db.cursor()
+        cursor.row_factory = None
+        sql = f"{_READ_PHOTOS} WHERE photos.content_id IN ({_CONTENTS_AROUND}) ORDER BY photos.id"
+        yield from _photos(cursor.execute(sql, given), Corrections(self._db).of)
+
+    def names_around(self, names: Iterable[str], within_s: float) -> set[str]:
+        """The file names of photos that a camera took this soon before or after one of those with these names."""
+        shots = {Shot(*row) for name in names for row in self._db.execute(_SHOTS, (os.fsencode(name),))}
+        sql = f"SELECT DISTINCT name FROM photos WHERE content_id IN ({_CONTENTS_AROUND})"
+        found = (self._db.execute(sql, _around(shot, within_s)) for shot in shots)
+        return {os.fsdecode(row["name"]) for rows in found for row in rows}
+
     def count_reads(self) -> int:
         """How often a content was read by an engine: the inferences whose outcome is stored."""
         sql = "SELECT count(*) FROM reads JOIN engines ON engines.id = reads.engine_id WHERE engines.fingerprint != ?"
@@ -106,9 +125,9 @@ class Readings:
         content_id = self._id_of("contents", "sha256", seen.content)
         engine_id = self._id_of("engines", "fingerprint", seen.engine)
         read_id = self._db.execute(
-            """INSERT INTO reads (content_id, engine_id, width, height, seconds, read_at)
-               VALUES (?, ?, ?, ?, ?, ?) RETURNING id""",
-            (content_id, engine_id, seen.width, seen.height, seen.seconds, now),
+            """INSERT INTO reads (content_id, engine_id, width, height, seconds, read_at, camera, taken_at)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id""",
+            (content_id, engine_id, seen.width, seen.height, seen.seconds, now, *(seen.shot or (None, None))),
         ).fetchone()["id"]
         self._db.executemany(
             """INSERT INTO readings (read_id, text, score, x0, y0, x1, y1, detection_score, square_box, spellings)
@@ -130,10 +149,15 @@ class Readings:
 def _photos(rows: Iterable[tuple[Any, ...]], corrections: Callable[[int], Sequence[Correction]]) -> Iterator[ReadPhoto]:
     for _, group in groupby(rows, key=itemgetter(0)):
         same = list(group)
-        _, folder, name, content_id, _, width, height, text, *_ = same[0]
-        readings = () if text is None else tuple(_reading(*row[4:]) for row in same)
+        _, folder, name, content_id, camera, at, _, width, height, text, *_ = same[0]
+        readings = () if text is None else tuple(_reading(*row[6:]) for row in same)
         path = Path(os.fsdecode(folder), os.fsdecode(name))
-        yield ReadPhoto(path, width, height, readings, tuple(corrections(content_id)))
+        shot = None if camera is None else Shot(camera, at)
+        yield ReadPhoto(path, width, height, readings, tuple(corrections(content_id)), shot)
+
+
+def _around(shot: Shot, within_s: float) -> dict[str, str | float]:
+    return {"camera": shot.camera, "first": shot.at - within_s, "last": shot.at + within_s}
 
 
 def _row(reading: Reading) -> tuple[object, ...]:

@@ -21,7 +21,7 @@ class Store:
     """One connection to the database, for one thread."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
+        self._connection = connection
         self.queue = Queue(connection)
         self.readings = Readings(connection)
         self.corrections = Corrections(connection)
@@ -68,8 +68,8 @@ class Store:
         """What SQLite's own full check finds wrong with the file."""
         lines: list[str] = []
         try:
-            lines += [" ".join(row[0].split()) for row in self.connection.execute("PRAGMA integrity_check")]
-            strays = self.connection.execute("PRAGMA foreign_key_check")
+            lines += [" ".join(row[0].split()) for row in self._connection.execute("PRAGMA integrity_check")]
+            strays = self._connection.execute("PRAGMA foreign_key_check")
             lines += [f"{row[0]}: row {row[1]} refers to no row of {row[2]}" for row in strays]
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
@@ -78,8 +78,8 @@ class Store:
         return [line for line in lines if line != "ok"]
 
     def _data_version(self) -> int:
-        return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
         """Close the connection; what was committed is on disk."""
-        self.connection.close()
+        self._connection.close()

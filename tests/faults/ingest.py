@@ -133,9 +133,9 @@ def config_edits(folder: Path, rounds: int) -> Count:
     track.configure("[3, 5, 7]")
     track.until(lambda: track.all_ended() and track.links() == few, "the links are those of three targets")
     for text in broken:
-        told = track.log().count("degraded: the config file is refused")
+        told = track.log().count("degraded: the config is refused")
         track.config.write_text(text)
-        track.until(lambda told=told: track.log().count("degraded: the config file is refused") > told, "it is refused")
+        track.until(lambda told=told: track.log().count("degraded: the config is refused") > told, "it is refused")
         assert track.links() == few, "links followed a config that was refused"
         track.configure("[3, 5, 7]")
         track.until(lambda: track.status().get("state") == "ok", "it is well again")

@@ -75,6 +75,13 @@ def test_where_photos_are_few_each_is_looked_at_once_the_last_look_is_long_ago(
     assert learning.event.bibs == 101
 
 
+def test_where_no_photo_is_known_for_a_while_what_was_learned_stays(race: Race) -> None:
+    race.photos(*(str(n) for n in range(20000, 20040)))
+    known = learn_anew(race.store, ENGINE)
+    race.store.queue.remove([Path(f"/in/{n}.jpg") for n in range(1, 41)])
+    assert learn_anew(race.store, ENGINE) == known
+
+
 def test_another_engine_begins_with_what_the_last_one_taught(race: Race) -> None:
     race.photos(*(f"{n}{letter}" for n in range(20, 40) for letter in "AB"))
     known = learn_anew(race.store, ENGINE)

@@ -20,8 +20,8 @@ from bibwatch.service.status import gather
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.readings import Seen
 from bibwatch.store.rescue import set_aside
-from bibwatch.store.schema import FIRST_TABLES
 from bibwatch.store.store import Store
+from bibwatch.store.tables import FIRST_TABLES
 from bibwatch.values import Box, Job, Photo, Reading
 from tests.mounts import Mounts
 

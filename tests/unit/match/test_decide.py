@@ -23,7 +23,7 @@ def photo(path: str, *texts: str, score: float = 0.9, corrections: tuple[Correct
 
 def rules(*targets: str, max_distance: float = 0.0, folder: str = "{bib}") -> Rules:
     wanted = Targets(frozenset(targets) or None)
-    return Rules(wanted, max_distance, 0.5, 0.5, folder, BibRules(asked={bib.upper(): bib for bib in targets}))
+    return Rules(wanted, max_distance, 0.5, 0.5, 0.5, folder, BibRules(asked={bib.upper(): bib for bib in targets}))
 
 
 def test_a_target_gets_a_link_and_other_bibs_do_not() -> None:
@@ -88,14 +88,14 @@ def maybe(text: str, probability: float, *said: Correction) -> ReadPhoto:
 
 
 def test_a_bib_less_probable_than_accepted_is_a_maybe_and_not_linked() -> None:
-    strict = replace(rules(), accept=0.8)
+    strict = replace(rules(), accept_told=0.8)
     assert wanted_bibs(maybe("2419", 0.7), strict) == frozenset()
     assert maybes_of(maybe("2419", 0.7), strict).keys() == {"2419"}
     assert maybes_of(maybe("2419", 0.9), strict) == {}
 
 
 def test_a_maybe_that_a_person_has_spoken_of_is_settled() -> None:
-    strict = replace(rules(), accept=0.8)
+    strict = replace(rules(), accept_told=0.8)
     for said in (Correction("remove", ("2419",)), Correction("add", ("2419",)), Correction("set", ("7",))):
         assert maybes_of(maybe("2419", 0.7, said), strict) == {}
     assert maybes_of(maybe("2419", 0.7, Correction("add", ("7",))), strict).keys() == {"2419"}

@@ -34,7 +34,7 @@ def test_a_letter_that_most_bibs_have_belongs_to_them() -> None:
     event = learn(seen("56A", "56B", "56C", "21D", "43A", "66B", "32C", "7"), 8)
     assert event.letter == "after"
     assert event.name_of(number("67D")) == "67D"
-    assert event.name_of(number("670")) is None
+    assert event.share_of(number("670")) < 0.05  # at most a maybe
     assert event.share_of(number("67D")) > event.share_of(number("67G"))
 
 
@@ -51,15 +51,19 @@ def test_a_letter_that_tells_bibs_apart_belongs_to_those_that_have_it() -> None:
 
 
 def test_a_letter_before_may_belong_to_bibs_too() -> None:
-    event = learn(seen("A123", "A124", "B17", "B18", "B19"), 5)
+    event = learn(seen("A123", "A124", "B17", "B18", "C19"), 5)
     assert event.name_of(number("a7")) == "A7"
-    assert event.name_of(number("7A")) is None
+    assert event.name_of(number("7A")) == "7"
 
 
 def test_a_letter_that_few_bibs_have_is_a_mark_beside_them() -> None:
     event = learn(seen("M90005", "F90048", "M90038", "90000", "91228", "93616", "27517"), 7)
     assert event.letter is None
     assert event.name_of(number("M90005")) == "90005"
+
+
+def test_letters_of_men_and_women_do_not_belong_to_bibs_though_all_have_one() -> None:
+    assert learn(seen(*(f"M{n}" for n in range(9000, 9006)), *(f"F{n}" for n in range(8000, 8006))), 12).letter is None
 
 
 def test_a_handful_of_letters_teaches_nothing() -> None:
@@ -81,11 +85,15 @@ def test_where_many_different_numbers_read_like_years_they_are_bibs() -> None:
     event = learn(seen(*(str(n) for n in range(1900, 2100))), 200)
     assert event.reaches_years
     assert event.years == frozenset()
+    often = learn(seen(*(str(n) for n in range(1990, 2020)), *["2015"] * 3), 33)
+    assert often.years == frozenset()
     assert not learn(seen("2023", "2024", "2025"), 200).reaches_years
 
 
 def test_a_form_read_surely_counts_though_it_was_first_read_badly() -> None:
-    twice = [SeenText(n, text, score, 0.9) for n in range(6) for text, score in (("56", 0.5), ("56A", 0.99))]
+    twice = [
+        SeenText(n, text, score, 0.9) for n in range(6) for text, score in (("56", 0.5), (f"56{'ABC'[n % 3]}", 0.99))
+    ]
     assert learn(twice, 6).letter == "after"
 
 

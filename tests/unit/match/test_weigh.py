@@ -81,7 +81,8 @@ def test_a_number_to_be_ignored_is_no_bib() -> None:
 
 def test_the_events_year_is_no_bib_unless_it_is_asked_for() -> None:
     rules = replace(RULES, event=replace(EVENT, years=frozenset({"2019"})))
-    assert candidates(reading(("2019", 0.99)), rules) == ()
+    assert odds_of("2019", reading(("2019", 0.99)), rules) < 0.5
+    assert candidates(replace(reading(("2019", 0.99)), spellings=()), rules) == ()
     assert odds_of("2019", reading(("2019", 0.99)), replace(rules, asked={"2019": "2019"})) > 0.8
 
 
@@ -90,6 +91,23 @@ def test_a_bib_that_is_asked_for_is_found_to_the_letter(name: str) -> None:
     rules = replace(RULES, asked={name: name.lower()})
     assert odds_of(name.lower(), reading((name, 0.99)), rules) > 0.9
     assert odds_of(name, reading((name, 0.99))) < 0.5
+
+
+def test_what_is_asked_for_or_runs_is_found_among_other_words() -> None:
+    listed = replace(
+        RULES, asked={"123456": "123456"}, entrants=start_list({"VIP12": "", "O12": "", "12A": "", "12": ""})
+    )
+    for text, bib in (("123456 ANN", "123456"), ("VIP12.", "VIP12"), ("O12 ANN", "O12"), ("12A JOHN", "12A")):
+        assert [one.bib for one in candidates(reading((text, 0.99)), listed)] == [bib]
+    both = replace(listed, asked={"12": "12"})
+    assert [one.bib for one in candidates(reading(("12A JOHN", 0.99)), both)] == ["12A"]
+
+
+@pytest.mark.parametrize("text", ["../../123", "/123", ".123", "FINISH", "1" * 200 + "!"])
+def test_a_format_makes_no_bib_of_what_cannot_be_a_folder(text: str) -> None:
+    rules = replace(RULES, format=re.compile(r"\S*\d*|(\d+-?)+"))
+    assert all("/" not in one.bib and not one.bib.startswith(".") for one in candidates(reading((text, 0.99)), rules))
+    assert all(one.bib != "FINISH" for one in candidates(reading((text, 0.99)), rules))
 
 
 def test_on_a_start_list_a_bib_is_surer_and_off_it_less_so() -> None:

@@ -18,7 +18,7 @@ class Bench:
         monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: 0.0, monotonic=lambda: self.now))
         config = SimpleNamespace(photos=SimpleNamespace(rescan_s=RESCAN_S))
         self.rooms = Rooms(config, "engine:1", None, lambda: None)  # type: ignore[arg-type]
-        self.rooms.turns = SimpleNamespace(changed_names=set(), tally=SimpleNamespace(read=0))  # type: ignore[assignment]
+        self.rooms.turns = SimpleNamespace(changed_names=set(), tally=SimpleNamespace(read=0, reused=0))  # type: ignore[assignment]
         self.rooms.learning = SimpleNamespace(follow=lambda read, at_last: False)  # type: ignore[assignment]
         self.rooms.linking = SimpleNamespace(sweep=self._sweep, may_heal=may_heal, at_once=1)  # type: ignore[assignment]
 
