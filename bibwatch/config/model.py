@@ -110,7 +110,7 @@ class MatchConfig(Section):
     """How sure a bib must be."""
 
     accept: Annotated[Share | None, BeforeValidator(_auto_is_none)] = None
-    burst_s: Seconds | None = None
+    burst_s: Annotated[float, Field(gt=0, le=10)] | None = None
 
 
 class LinksConfig(Section):

@@ -18,7 +18,7 @@ _RACES = "(?:5|8|10|12|15|16|20|21|25|30|40|42|50|60|80|100)"  # kilometres
 NO_BIBS = {
     "an address or a watermark": re.compile(r"(?i)\S*(?:www|http|@|©|\.(?:com|org|net|co|de|fr|nl|it|es|be|ch)\b)\S*"),
     "a time, a date or a decimal": re.compile(r"\S*\d\s*:\s*\d\S*|\S*\d[.,;/]\d\S*|\S*::\S*"),
-    "a phone number": re.compile(r"(?:\+|\b0)(?:\d[ ()/-]*){8,}|\b(?:\d\d[ /-]){4,}\d\d\b"),
+    "a phone number": re.compile(r"(?:\+|\b(?!(?:\d{3,5} +)+\d{3,5}\b)0)(?:\d[ ()/-]*){8,}|\b(?:\d\d[ /-]){4,}\d\d\b"),
     "a day or a month": re.compile(
         rf"(?i)\b(?:{_DAY}|{_MONTH})[., ]+{_DAY_OF_MONTH}\b|\b{_DAY_OF_MONTH}[., ]+(?:{_DAY}|{_MONTH})\b"
     ),

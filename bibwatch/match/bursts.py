@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bibwatch.match.decide import Match, Rules, may_run, maybes_of, read_bibs
+from bibwatch.match.decide import Match, Rules, bibs_of, may_run, maybes_of, read_bibs
 from bibwatch.values import Box, ReadPhoto
 
 NEAR = 0.15  # of the photo's longer side, that a bib may have moved from one photo of a burst to the next
@@ -30,12 +30,11 @@ def inferred_bibs(photo: ReadPhoto, burst: Iterable[ReadPhoto], rules: Rules) ->
         return {}
     found: dict[str, Inferred] = {}
     for other in burst:
-        if other.path == photo.path or (other.width, other.height) != (photo.width, photo.height):
+        if other.path == photo.path or other.shot is None or (other.width, other.height) != (photo.width, photo.height):
             continue
-        sure = read_bibs(other.readings, rules, maybes)
-        said = {bib for correction in other.corrections for bib in correction.bibs}
+        sure, shown = read_bibs(other.readings, rules, maybes), bibs_of(other, rules, maybes)
         for bib, match in maybes.items():
-            if bib in sure and bib not in said and bib not in found and _similar(match, sure[bib], photo):
+            if bib in sure and bib in shown and bib not in found and _similar(match, sure[bib], photo):
                 found[bib] = Inferred(match, other)
     return found
 

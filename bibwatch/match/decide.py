@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -41,17 +41,26 @@ class Match(NamedTuple):
 
 def bibs_of(photo: ReadPhoto, rules: Rules, only: Container[str] | None = None) -> frozenset[str]:
     """The bibs accepted in a photo: its readings', all or only these, as the corrections leave them."""
-    seen = read_bibs(photo.readings, rules, only)
+    return corrected(read_bibs(photo.readings, rules, only), _as_asked(photo.corrections, rules))
+
+
+def spoken_of(photo: ReadPhoto, rules: Rules) -> set[str]:
+    """The bibs of a photo that a person has said anything about."""
+    return {bib for word in _as_asked(photo.corrections, rules) for bib in word.bibs}
+
+
+def _as_asked(corrections: Iterable[Correction], rules: Rules) -> Iterator[Correction]:
+    """A person's words, with bibs written as the targets have them."""
     asked = rules.bibs.asked
-    said = (replace(word, bibs=tuple(asked.get(bib.upper(), bib) for bib in word.bibs)) for word in photo.corrections)
-    return corrected(seen, said)
+    for word in corrections:
+        yield replace(word, bibs=tuple(asked.get(bib.upper(), bib) for bib in word.bibs))
 
 
 def maybes_of(photo: ReadPhoto, rules: Rules) -> dict[str, Match]:
     """The bibs that a photo may show, and that nobody has said anything about."""
     if any(correction.kind == "set" for correction in photo.corrections):
         return {}  # a person has named them all
-    said = {bib for correction in photo.corrections for bib in correction.bibs}
+    said = spoken_of(photo, rules)
     found = matches(photo.readings, rules)
     heard_of = {bib: match for bib, match in found.items() if match.probability >= MAYBE and bib not in said}
     return {bib: match for bib, match in heard_of.items() if not is_accepted(match, rules)}
@@ -117,7 +126,7 @@ def wanted_bibs(photo: ReadPhoto, rules: Rules, inferred: Iterable[str] = ()) ->
 
 def near_targets(photo: ReadPhoto, bibs: frozenset[str], rules: Rules) -> dict[str, str]:
     """Target -> one of the photo's bibs within max_distance of it; that softens what was read, never what was said."""
-    said = {bib for correction in photo.corrections for bib in correction.bibs}
+    said = spoken_of(photo, rules)
     seen = sorted(bibs - said)
     near: dict[str, str] = {}
     for target in (rules.targets.bibs or frozenset()) - said if rules.max_distance else ():

@@ -57,6 +57,8 @@ def _told(candidate: Candidate, rules: Rules) -> str:
     accepted += f" (from {least:.2f})"
     if not may_run(candidate.bib, rules):
         accepted = "not accepted (not on the start list)"
+    if candidate.bib in rules.bibs.event.years:
+        accepted += ", the year on many photos"
     if candidate.evidence is None:
         return f"{candidate.bib}: {candidate.probability:.2f}, {accepted}: as the engine says"
     weights = rules.bibs.weights
@@ -82,8 +84,6 @@ def _reasons_for_none(text: str, rules: BibRules) -> Iterator[str]:
         names = (number.before + number.digits + number.after, number.digits)
         if ignored := next((name for name in names if name in rules.ignore), None):
             yield f"{ignored} stands in bibs.ignore"
-        if number.digits in rules.event.years:
-            yield f"{number.digits} is the year, on many photos"
     if rules.format is not None:
         yield f"it has not the form bibs.format {rules.format.pattern!r}"
     yield "none of its spellings names a bib"

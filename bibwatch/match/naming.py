@@ -17,7 +17,7 @@ LEAST = 1e-4  # a share below it counts as this
 ASKED_SHARE = 0.2  # how usual the form of a bib is that somebody asks for, or that is of the config's format
 ENTRANT_SHARE = 0.05  # and that of an entrant, at least
 UNLISTED = 0.02  # of the bibs in photos are on no start list: late entries, another race
-LONGEST_FORMAL = 20  # characters of a name that is more than a number: a format may take for ever on a longer text
+LONGEST_FORMAL = 12  # characters of a name that is more than a number: a format may take for ever on a longer text
 KEPT = 100_000  # texts whose bibs are kept
 
 
@@ -62,7 +62,8 @@ def _named(text: str, rules: BibRules) -> Iterator[Named]:
     for name in known:  # to the letter, whatever they are made of: VIP12, 883-2
         bib = rules.asked.get(name, name)
         yield Named(bib, ASKED_SHARE, _listed(name, rules.entrants), alone=len(words) == len(known), year=False)
-    for number in () if known else numbers_in(text):
+    rest = " ".join(word for word in words if word not in known) if known else text
+    for number in () if capitals in known else numbers_in(rest):
         if rules.min_digits <= len(number.digits) <= rules.max_digits:
             called = _called(number, rules)
             if called is not None and called.bib.upper() not in rules.ignore:

@@ -13,6 +13,7 @@ from bibwatch.match.naming import LEAST, BibRules, Named
 from bibwatch.values import UNKNOWN, Reading, Spelling
 
 HOPELESS = 0.01  # a bib's share among those that a reading may mean, below which it is not told
+DOUBTFUL = 0.3  # the most that the score of a number is believed that is the year on many photos
 FAINTEST = 1e-9  # a spelling's probability; what was stored of a fainter one may be nothing
 
 
@@ -32,6 +33,7 @@ class _Support:
     spelled: float
     weight: float  # of the spellings, each times how usual its form is, and the start list's factor
     alone: bool
+    shared: float = 0.0  # the weight of the likeliest bib in each of these spellings, which is no rival
 
 
 def candidates(
@@ -44,14 +46,18 @@ def candidates(
     evidence is weighed.
     """
     if not reading.spellings:
-        named = (one for one in rules.named_in(reading.text) if not (one.year and one.bib in rules.event.years))
-        return tuple(Candidate(bib, reading.score, None) for bib, *_ in named if only is None or bib in only)
+        named = [one for one in rules.named_in(reading.text) if only is None or one.bib in only]
+        years = rules.event.years
+        return tuple(
+            Candidate(one.bib, min(reading.score, DOUBTFUL) if one.year and one.bib in years else reading.score, None)
+            for one in named
+        )
     supports, total = _supports(reading.spellings, rules)
     found = []
     for bib, support in supports.items():
         if only is not None and bib not in only:
             continue
-        chosen = support.weight / total
+        chosen = support.weight / (support.weight + total - support.shared)
         if chosen >= least:
             evidence = _evidence(support, chosen, reading.detection_score)
             found.append(Candidate(bib, probability(evidence, rules.weights), evidence))
@@ -72,10 +78,12 @@ def _supports(spellings: tuple[Spelling, ...], rules: BibRules) -> tuple[dict[st
     """What speaks for each bib, and what for all texts that name one: a text may name several."""
     supports: dict[str, _Support] = {}
     total = 0.0
-    for text, told in spellings if rules.entrants is None else _whole(spellings):
+    half_read = rules.entrants is not None and any(UNKNOWN in text for text, _ in spellings)
+    for text, told in _whole(spellings) if half_read else spellings:
         spelled = max(told, FAINTEST)
         likeliest = 0.0
-        for named in rules.named_in(text):
+        found = rules.named_in(text)
+        for named in found:
             bib, usual, listed, alone, _ = named
             weight = spelled * usual * listed
             likeliest = max(likeliest, weight)
@@ -86,6 +94,8 @@ def _supports(spellings: tuple[Spelling, ...], rules: BibRules) -> tuple[dict[st
                 support.weight += weight
                 support.alone |= alone
         total += likeliest
+        for named in found:
+            supports[named.bib].shared += likeliest
     return supports, total
 
 

@@ -13,9 +13,9 @@ SERIAL, MODEL = 0xA431, 0x0110
 
 def shot_of(data: bytes) -> Shot | None:
     """The shot that made the JPEG or PNG file of these bytes; None where it does not say, or what it says is broken."""
-    from PIL import Image as Pillow
-
     try:
+        from PIL import Image as Pillow
+
         with Pillow.open(io.BytesIO(data), formats=("JPEG", "PNG")) as picture:
             plain = picture.getexif()
             exif = plain.get_ifd(EXIF)

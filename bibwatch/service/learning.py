@@ -46,6 +46,10 @@ class Learning:
         self._at = float("-inf")  # monotonic seconds, when a single one is enough
         self.event = known_event(store)
 
+    def look_again(self) -> None:
+        """What photos show may have changed otherwise than by turns that ended here."""
+        self._enough = 0.0
+
     def follow(self, ended: int, *, at_last: bool = False) -> bool:
         """Learn anew if so many photos that ended ask for it, or none will come; whether bibs are other ones now."""
         began, new = time.monotonic(), ended - self._ended

@@ -18,7 +18,7 @@ from bibwatch.store.store import Store
 from bibwatch.values import MAX_DIGITS, ReadPhoto, Targets, shown
 
 AT_ONCE = 500  # file names; a tenth of a second's work
-COPIES_AT_ONCE = 8  # where each photo is copied, which may take a second on a slow card
+SLOW_AT_ONCE = 8  # where each photo is copied, which may take a second on a slow card, or looks for its burst
 NOTHING = Applied((), (), 0, {})
 
 
@@ -31,7 +31,8 @@ class Linking:
         self._rules = rules
         self._layout = layout(config)
         self._watching = Watching.of(config)
-        self.at_once = COPIES_AT_ONCE if self._layout.mode == "copy" else AT_ONCE  # file names that one step may take
+        slow = self._layout.mode == "copy" or rules.burst_s is not None
+        self.at_once = SLOW_AT_ONCE if slow else AT_ONCE  # file names that one step may take
         self._was = store.roots.get(self._layout.root)  # the link root's place, and where its disk was mounted
         self.troubles: dict[Path, str] = {}  # entry -> why it is not as wanted
         self._troubles_of_sweep: dict[Path, str] = {}  # those met since the last sweep began
@@ -41,17 +42,19 @@ class Linking:
 
         Photos of one name are planned together, because they may want the same entry.
         """
-        names = None if names is None else tuple(self._with_bursts(names))
+        if names is not None:
+            own = set(names)
+            names = tuple(own | self.burst_names(own))
         photos = self._store.readings.read_photos(self._engine, names)
         watched = (photo for photo in photos if self._watching.covers(photo.path))
         wanted = wanted_links(watched, self._rules, self.inferred)
         todo = plan(wanted, self._store.links.owned(names), self._layout)
         return replace(todo, remove=tuple(link for link in todo.remove if not self._is_unread(link.photo)))
 
-    def _with_bursts(self, names: Iterable[str]) -> set[str]:
-        """These file names, and those of photos that the photos with these names may speak for."""
-        own, burst_s = set(names), self._rules.burst_s
-        return own if burst_s is None else own | self._store.readings.names_around(own, burst_s)
+    def burst_names(self, names: Iterable[str]) -> set[str]:
+        """The file names of photos that the photos with these names may speak for."""
+        burst_s = self._rules.burst_s
+        return set() if burst_s is None else self._store.readings.names_around(names, burst_s)
 
     def inferred(self, photo: ReadPhoto) -> dict[str, Inferred]:
         """The doubtful bibs of a photo that the burst it is part of supports."""

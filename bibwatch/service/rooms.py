@@ -92,12 +92,14 @@ class Rooms:
             self._begin_reading(config, engine, self.turns.tally)
         if engine != self.engine:
             self.learning = Learning(self.store, engine)
+        self.learning.look_again()
         self.config, self.engine = config, engine
         self._begin_linking(wanted)
 
     def begin_anew(self) -> None:
         """Look at everything again: the database was out of use, or somebody else wrote to it."""
         self.turns.changed_names.update(self.store.corrections.take_names())
+        self.learning.look_again()
         self.source.rescan()
         self._begin_linking(self.rules)
 
@@ -118,12 +120,12 @@ class Rooms:
             self.store.queue.add(present, self.now(), places)
             for photo in present:  # not again where the next fails
                 del rested[photo.path]
+        # What was inferred from a photo that goes falls with it.
+        self.turns.changed_names |= self.linking.burst_names(path.name for path in rested)
         for path in self.store.queue.remove(rested) if rested else []:
             self.turns.changed_names.add(path.name)
             log.info("%s: gone", shown(path), extra=fields(path))
             self._gone += 1
-            if self.rules.burst_s is not None:  # what was inferred from it falls with it
-                self._sweep_at = AT_ONCE
         rested.clear()
 
     @property

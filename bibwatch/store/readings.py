@@ -14,6 +14,7 @@ from bibwatch.store.corrections import Corrections
 from bibwatch.store.schema import IMPORTED, writing
 from bibwatch.values import Box, Correction, Job, Reading, ReadPhoto, Shot, Spelling
 
+MOST_IN_BURST = 60  # photos: three seconds before and after, at ten a second
 _DONE = """
 UPDATE jobs SET state = 'done', error = NULL, changed_at = :now
 WHERE photo_id = :photo_id AND version = :version AND state = 'reading'
@@ -42,7 +43,9 @@ JOIN engines ON engines.id = reads.engine_id
 LEFT JOIN readings ON readings.read_id = reads.id
 """
 _SHOTS = "SELECT DISTINCT camera, taken_at FROM reads JOIN photos USING (content_id) WHERE name = ? AND camera NOT NULL"
-_CONTENTS_AROUND = "SELECT content_id FROM reads WHERE camera = :camera AND taken_at BETWEEN :first AND :last"
+# More photos than any burst has are no burst: the frames of a film, or many cameras of one model.
+_IN_TIME = "FROM reads WHERE camera = :camera AND taken_at BETWEEN :first AND :last"
+_CONTENTS_AROUND = f"SELECT content_id {_IN_TIME} AND (SELECT count(DISTINCT content_id) {_IN_TIME}) <= {MOST_IN_BURST}"
 _from_json = json.JSONDecoder().raw_decode  # half the time of json.loads, which looks for blanks around first
 
 

@@ -82,6 +82,15 @@ def test_where_no_photo_is_known_for_a_while_what_was_learned_stays(race: Race) 
     assert learn_anew(race.store, ENGINE) == known
 
 
+def test_what_others_wrote_is_looked_at_when_it_is_told(race: Race) -> None:
+    learning = Learning(race.store, ENGINE)
+    learning.follow(0)
+    race.photos(*(str(n) for n in range(20000, 20040)))  # by another process: no turn ended here
+    assert not learning.follow(0)
+    learning.look_again()
+    assert learning.follow(0)
+
+
 def test_another_engine_begins_with_what_the_last_one_taught(race: Race) -> None:
     race.photos(*(f"{n}{letter}" for n in range(20, 40) for letter in "AB"))
     known = learn_anew(race.store, ENGINE)

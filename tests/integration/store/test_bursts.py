@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bibwatch.store import readings as module
 from bibwatch.store.readings import Seen
 from bibwatch.store.store import Store
 from bibwatch.values import Photo, Shot
@@ -40,6 +41,13 @@ def test_a_photo_keeps_its_shot(store: Store) -> None:
 def test_a_burst_is_one_cameras_photos_within_some_seconds(store: Store) -> None:
     around = store.readings.around(Shot("one", 10.0), 2.0, ENGINE)
     assert [photo.path.name for photo in around] == ["a.jpg", "b.jpg"]
+
+
+def test_more_photos_than_a_burst_has_are_none(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = module._CONTENTS_AROUND.replace(f"<= {module.MOST_IN_BURST}", "<= 1")
+    monkeypatch.setattr(module, "_CONTENTS_AROUND", narrow)
+    assert list(store.readings.around(Shot("one", 10.0), 2.0, ENGINE)) == []
+    assert store.readings.names_around(["c.jpg"], 1.0) == {"c.jpg"}
 
 
 def test_the_names_around_photos_are_those_that_they_may_speak_for(store: Store) -> None:

@@ -38,6 +38,9 @@ def test_a_doubtful_bib_is_inferred_from_a_photo_that_shows_it_surely_and_names_
         photo("b.jpg", "2419", 0.9, Box(700, 400, 780, 430)),  # elsewhere
         photo("b.jpg", "2419", 0.9, Box(400, 400, 480, 460)),  # twice as large
         photo("b.jpg", "2419", 0.9, PLACE, Correction("remove", ("2419",))),  # which a person removed there
+        photo("b.jpg", "2419", 0.9, PLACE, Correction("set", ("17",))),  # where a person saw another
+        photo("b.jpg", "2419", 0.9, PLACE, Correction("set", ())),  # where a person saw none
+        replace(SURE, shot=None),  # of nobody knows when
         replace(SURE, width=800, height=1000),  # held upright meanwhile
     ],
 )

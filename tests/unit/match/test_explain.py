@@ -41,7 +41,7 @@ def test_a_text_that_is_no_bib_is_told_why() -> None:
     formal = rules(bibs=BibRules(EVENT, format=re.compile(r"[A-D]\d{3}")))
     assert story(reading("21KM")) == "no bib: it reads like a distance"
     assert story(reading("TEAM413")) == "no bib: a word, or more digits than a bib has"
-    assert story(reading("2025")) == "no bib: 2025 is the year, on many photos"
+    assert story(reading("2025")) == "2025: 0.30, not accepted (from 0.50), the year on many photos: as the engine says"
     assert story(reading("2419", 0.3)) == "no bib: its score 0.30 is below reader.min_score 0.50"
     short = rules(bibs=BibRules(EVENT, min_digits=3))
     assert story(reading("17"), short) == "no bib: a bib has 3 to 5 digits (bibs.min_digits, bibs.max_digits)"

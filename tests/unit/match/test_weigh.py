@@ -82,7 +82,7 @@ def test_a_number_to_be_ignored_is_no_bib() -> None:
 def test_the_events_year_is_no_bib_unless_it_is_asked_for() -> None:
     rules = replace(RULES, event=replace(EVENT, years=frozenset({"2019"})))
     assert odds_of("2019", reading(("2019", 0.99)), rules) < 0.5
-    assert candidates(replace(reading(("2019", 0.99)), spellings=()), rules) == ()
+    assert odds_of("2019", replace(reading(("2019", 0.99)), spellings=()), rules) < 0.5
     assert odds_of("2019", reading(("2019", 0.99)), replace(rules, asked={"2019": "2019"})) > 0.8
 
 
@@ -99,6 +99,8 @@ def test_what_is_asked_for_or_runs_is_found_among_other_words() -> None:
     )
     for text, bib in (("123456 ANN", "123456"), ("VIP12.", "VIP12"), ("O12 ANN", "O12"), ("12A JOHN", "12A")):
         assert [one.bib for one in candidates(reading((text, 0.99)), listed)] == [bib]
+    two = candidates(reading(("VIP12 2419", 0.99)), listed)
+    assert {one.bib for one in two} == {"VIP12", "2419"}
     both = replace(listed, asked={"12": "12"})
     assert [one.bib for one in candidates(reading(("12A JOHN", 0.99)), both)] == ["12A"]
 
@@ -144,7 +146,7 @@ def test_a_digit_that_nobody_could_read_leaves_the_entrants_with_any_digit_there
 def test_a_number_is_never_likely_to_be_two_bibs(shares: tuple[float, float], entrants: StartList | None) -> None:
     event = Event(bibs=99, lengths={5: 0.9})
     found = candidates(reading(("13463", shares[0]), ("18463", shares[1])), BibRules(event, entrants=entrants))
-    assert sum(candidate.probability for candidate in found) <= 1.0
+    assert sum(candidate.probability for candidate in found) <= 1.0 + 1e-9
 
 
 def test_an_entrant_whose_number_reads_like_a_year_is_linked_and_one_on_the_banner_is_not() -> None:
