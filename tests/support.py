@@ -90,7 +90,7 @@ class Race:
         self.until(lambda: self.status().get("queue", {}).get("done") == photos, f"{photos} photos are done")
 
 
-def draw_photo(path: Path, *bibs: str, size: tuple[int, int] = (480, 360), seed: int = 1) -> Path:
+def draw_photo(path: Path, *bibs: str, size: tuple[int, int] = (480, 240), seed: int = 1) -> Path:
     """Write a small drawn photo with these bibs, large enough to be read; the suffix decides the format."""
     runners = [Runner(bib, (place + 0.5) / len(bibs), 0.95) for place, bib in enumerate(bibs)]
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -115,7 +115,7 @@ def test_the_service_stops_cleanly_and_leaves_no_process(service: Race) -> None:
 
 def test_kill_9_in_the_middle_loses_nothing(race: Race, tmp_path: Path) -> None:
     for number in range(50):
-        draw_photo(tmp_path / "card" / f"{1000 + number}.jpg", str(1000 + number), size=(320, 240))
+        draw_photo(tmp_path / "card" / f"{1000 + number}.jpg", str(1000 + number), size=(320, 160))
     race.start()
     children = race.status()["workers"]["pids"]
     shutil.copytree(tmp_path / "card", race.incoming / "card")
