@@ -85,11 +85,13 @@ def why(photo: Path, config_path: Path, json_wanted: bool) -> None:
 
 
 def _words(config: Config, given: dict[str, tuple[str, ...]], *, none: bool) -> Iterator[Correction]:
+    from bibwatch.service.setup import asked_bibs
+
     if none and any(given.values()):
         raise click.UsageError("--none says that there is no bib, so there is nothing to set, add or remove")
     if none:
         yield Correction("set", ())
-    named = {bib.upper(): bib for bib in config.targets or ()}
+    named = asked_bibs(config.targets or ())
     for kind in ("set", "remove", "add"):
         bibs = [bib for text in given[kind] for bib in text.replace(",", " ").split()]
         for bib in bibs:

@@ -20,8 +20,9 @@ def _auto_is_none(value: object) -> object:
 
 def _pattern(written: object) -> object:
     """A regular expression in any letters; None for `auto`."""
-    if written == "auto" or not isinstance(written, str):
-        return None if written == "auto" else written
+    written = _auto_is_none(written)
+    if not isinstance(written, str):
+        return written
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")

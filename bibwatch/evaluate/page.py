@@ -25,7 +25,7 @@ figure { margin: 2.5rem 0; } figcaption { margin: .4rem 0; overflow-wrap: anywhe
 rect { fill: none; stroke-width: 2; vector-effect: non-scaling-stroke; }
 text { paint-order: stroke; stroke: #000c; fill: #fff; font-weight: 600; }
 .right rect { stroke: #2fbf5f; } .wrong rect { stroke: #ff4d4d; } .none rect { stroke: #8fb4ff; stroke-dasharray: 4; }
-.wrong-bib { color: #e03131; } .missed-bib { color: #b8860b; } li { overflow-wrap: anywhere; }
+.wrong-bib { color: #e03131; } .missed-bib { color: #b8860b; }
 """
 
 

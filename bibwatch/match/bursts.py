@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bibwatch.match.decide import Match, Rules, bibs_of, may_run, maybes_of, read_bibs
+from bibwatch.match.decide import Match, Rules, corrected, may_run, maybes_of, read_bibs, words_about
 from bibwatch.values import Box, ReadPhoto
 
 NEAR = 0.15  # of the photo's longer side, that a bib may have moved from one photo of a burst to the next
@@ -32,7 +32,8 @@ def inferred_bibs(photo: ReadPhoto, burst: Iterable[ReadPhoto], rules: Rules) ->
     for other in burst:
         if other.path == photo.path or other.shot is None or (other.width, other.height) != (photo.width, photo.height):
             continue
-        sure, shown = read_bibs(other.readings, rules, maybes), bibs_of(other, rules, maybes)
+        sure = read_bibs(other.readings, rules, maybes)
+        shown = corrected(sure, words_about(other, rules))
         for bib, match in maybes.items():
             if bib in sure and bib in shown and bib not in found and _similar(match, sure[bib], photo):
                 found[bib] = Inferred(match, other)

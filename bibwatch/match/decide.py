@@ -41,18 +41,18 @@ class Match(NamedTuple):
 
 def bibs_of(photo: ReadPhoto, rules: Rules, only: Container[str] | None = None) -> frozenset[str]:
     """The bibs accepted in a photo: its readings', all or only these, as the corrections leave them."""
-    return corrected(read_bibs(photo.readings, rules, only), _as_asked(photo.corrections, rules))
+    return corrected(read_bibs(photo.readings, rules, only), words_about(photo, rules))
 
 
 def spoken_of(photo: ReadPhoto, rules: Rules) -> set[str]:
     """The bibs of a photo that a person has said anything about."""
-    return {bib for word in _as_asked(photo.corrections, rules) for bib in word.bibs}
+    return {bib for word in words_about(photo, rules) for bib in word.bibs}
 
 
-def _as_asked(corrections: Iterable[Correction], rules: Rules) -> Iterator[Correction]:
-    """A person's words, with bibs written as the targets have them."""
+def words_about(photo: ReadPhoto, rules: Rules) -> Iterator[Correction]:
+    """What people said of a photo, oldest first, with bibs written as the targets have them."""
     asked = rules.bibs.asked
-    for word in corrections:
+    for word in photo.corrections:
         yield replace(word, bibs=tuple(asked.get(bib.upper(), bib) for bib in word.bibs))
 
 

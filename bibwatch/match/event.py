@@ -48,15 +48,14 @@ class Event:
 
     def name_of(self, number: Number) -> str:
         """What a number would be called as a bib of this event."""
-        if self.letter == "before":
-            return number.before + number.digits
-        return number.digits + number.after if self.letter == "after" else number.digits
+        letter = _letter(number, self.letter)
+        return letter + number.digits if self.letter == "before" else number.digits + letter
 
     def share_of(self, number: Number) -> float:
         """How usual a number of this form is among the event's bibs, 0..1."""
         share = self.lengths.get(len(number.digits), 0.0)
-        letter = number.before if self.letter == "before" else number.after
-        if self.letter is None or not letter:
+        letter = _letter(number, self.letter)
+        if not letter:
             return share if self.bare else SELDOM
         # Letters that bibs do have count as much as none at all would: what they tell apart is which bib it is.
         return share * min(1.0, self.letters.get(letter, 0.0) * len(self.letters))
@@ -133,6 +132,7 @@ def _with_form(event: Event, numbers: list[Number]) -> Event:
 
 
 def _letter(number: Number, side: str | None) -> str:
+    """The letter on that side of the digits, or nothing."""
     return "" if side is None else number.before if side == "before" else number.after
 
 

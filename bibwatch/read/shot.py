@@ -5,6 +5,7 @@ from calendar import timegm
 from math import isfinite
 from time import strptime
 
+from bibwatch.read.photo_file import STARTS
 from bibwatch.values import Shot
 
 EXIF, TAKEN, TAKEN_FRACTION = 0x8769, 0x9003, 0x9291  # the sub-block, DateTimeOriginal, SubSecTimeOriginal
@@ -16,7 +17,7 @@ def shot_of(data: bytes) -> Shot | None:
     try:
         from PIL import Image as Pillow
 
-        with Pillow.open(io.BytesIO(data), formats=("JPEG", "PNG")) as picture:
+        with Pillow.open(io.BytesIO(data), formats=tuple(STARTS.values())) as picture:
             plain = picture.getexif()
             exif = plain.get_ifd(EXIF)
         camera = _text(exif.get(SERIAL)) or _text(plain.get(MODEL))
@@ -28,7 +29,7 @@ def shot_of(data: bytes) -> Shot | None:
 
 def _text(value: object) -> str:
     """What a tag holds, without the padding that cameras write."""
-    return str(value).strip(" \0") if isinstance(value, str) else ""
+    return value.strip(" \0") if isinstance(value, str) else ""
 
 
 def _fraction(digits: str) -> float:

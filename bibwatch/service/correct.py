@@ -88,8 +88,7 @@ def story(config: Config, photo: Path) -> Story:
 
 
 def _change(config: Config, photo: Path, change: Callable[[Store, Path], object]) -> Corrected:
-    Store.open_read_only(config.database).close()  # a database that is not there is not made here
-    with closing(Store.open(config.database)) as store:
+    with closing(Store.open_existing(config.database)) as store:
         path, state, _ = _known(store, photo)
         wanted = rules(config, known_event(store))
         before = _read(store, config, path)

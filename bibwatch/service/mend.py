@@ -23,7 +23,7 @@ def forget(config: Config, folder: Path) -> int:
     """
     watched = [folder.path for folder in config.watch]
     folder = _as_watched(folder, [*watched, config.links.root])
-    with closing(_opened(config)) as store:
+    with closing(Store.open_existing(config.database)) as store:
         known = [place / name for place in store.queue.known_folders(folder) for name in store.queue.known_in(place)]
         gone = store.queue.remove([path for path in known if _is_gone(path, watched)])
         store.roots.forget(folder)
@@ -36,7 +36,7 @@ def retry(config: Config) -> int:
     Raises:
         DatabaseMissing: nothing was ever scanned with this config.
     """
-    with closing(_opened(config)) as store:
+    with closing(Store.open_existing(config.database)) as store:
         return store.queue.retry(time.time())
 
 
@@ -57,8 +57,3 @@ def _is_gone(path: Path, watched: Sequence[Path]) -> bool:
         return not reached or stamp_of(path) is None
     except OSError:
         return False
-
-
-def _opened(config: Config) -> Store:
-    Store.open_read_only(config.database).close()  # a database that is not there is not made here
-    return Store.open(config.database)

@@ -38,7 +38,7 @@ def verify(config: Config) -> Iterator[str]:
         if waiting := counts["waiting"]:
             yield f"{count_of(waiting, 'photo')}: not read yet" + ("" if runs else "; `bibwatch run` or `scan` does")
         try:
-            yield from _links(config, store, watching)
+            yield from _links(config, store, watching, runs=runs)
         except OSError as error:
             raise BibwatchError(f"{shown(config.links.root)}: cannot be looked at: {error.strerror}") from error
 
@@ -76,8 +76,8 @@ def _not_queued(listing: Listing, known: Mapping[str, Sighting]) -> Iterator[str
             yield f"{shown(listing.folder / name)}: has changed since it was queued"
 
 
-def _links(config: Config, store: Store, watching: Watching) -> Iterator[str]:
-    engine, runs = engine_name(config, store), ServiceLock(config.database).held_elsewhere()
+def _links(config: Config, store: Store, watching: Watching, *, runs: bool) -> Iterator[str]:
+    engine = engine_name(config, store)
     linking = Linking(store, engine, config, rules(config, event_now(store, engine, runs=runs)))
     if (reason := linking.held_back()) is not None:
         yield f"{shown(config.links.root)}: {reason}"

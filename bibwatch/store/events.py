@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bibwatch.store.readings import SHOWN_READ
-from bibwatch.store.schema import writing
+from bibwatch.store.schema import plain_cursor, writing
 
 # A photo teaches what it shows: copies of one content once, and one that is gone nothing.
 _SHOWN = f"""(SELECT DISTINCT {SHOWN_READ} AS id FROM photos WHERE content_id NOT NULL)"""
@@ -34,9 +34,7 @@ class Events:
 
     def seen(self, engine: str) -> Iterator[tuple[int, str, float, float]]:
         """Every reading that photos show: a number for its content, text, score and detection score."""
-        cursor = self._db.cursor()
-        cursor.row_factory = None
-        yield from cursor.execute(_SEEN, {"engine": engine})
+        yield from plain_cursor(self._db).execute(_SEEN, {"engine": engine})
 
     def contents(self) -> int:
         """How many contents the photos have that were read."""

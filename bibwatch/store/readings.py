@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bibwatch.store.corrections import Corrections
-from bibwatch.store.schema import IMPORTED, writing
+from bibwatch.store.schema import IMPORTED, plain_cursor, writing
 from bibwatch.values import Box, Correction, Job, Reading, ReadPhoto, Shot, Spelling
 
 MOST_IN_BURST = 60  # photos: three seconds before and after, at ten a second
@@ -46,7 +46,7 @@ _SHOTS = "SELECT DISTINCT camera, taken_at FROM reads JOIN photos USING (content
 # More photos than any burst has are no burst: the frames of a film, or many cameras of one model.
 _IN_TIME = "FROM reads WHERE camera = :camera AND taken_at BETWEEN :first AND :last"
 _CONTENTS_AROUND = f"SELECT content_id {_IN_TIME} AND (SELECT count(DISTINCT content_id) {_IN_TIME}) <= {MOST_IN_BURST}"
-_from_json = json.JSONDecoder().raw_decode  # half the time of json.loads, which looks for blanks around first
+_from_json = json.JSONDecoder().raw_decode  # spares json.loads' look for blanks around it, a million times
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,7 @@ class Readings:
         """Every photo that was read, or only those with these file names, with readings and corrections."""
         corrections = Corrections(self._db)
         given = {"engine": engine}
-        cursor = self._db.cursor()
-        cursor.row_factory = None  # plain tuples: a large race has a million rows
+        cursor = plain_cursor(self._db)
         if names is None:
             said = corrections.by_content()
             rows = cursor.execute(f"{_READ_PHOTOS} ORDER BY photos.id", given)
@@ -106,10 +105,8 @@ class Readings:
     def around(self, shot: Shot, within_s: float, engine: str) -> Iterator[ReadPhoto]:
         """The photos that one camera took this soon before a shot, with it, or after it."""
         given = {"engine": engine} | _around(shot, within_s)
-        cursor = self._db.cursor()
-        cursor.row_factory = None
         sql = f"{_READ_PHOTOS} WHERE photos.content_id IN ({_CONTENTS_AROUND}) ORDER BY photos.id"
-        yield from _photos(cursor.execute(sql, given), Corrections(self._db).of)
+        yield from _photos(plain_cursor(self._db).execute(sql, given), Corrections(self._db).of)
 
     def names_around(self, names: Iterable[str], within_s: float) -> set[str]:
         """The file names of photos that a camera took this soon before or after one of those with these names."""

@@ -50,6 +50,18 @@ class Store:
             raise CouldNotStart(f"{path}: the database cannot be opened: {error}") from error
 
     @classmethod
+    def open_existing(cls, path: Path) -> "Store":
+        """Open for writing a database that is there.
+
+        Raises:
+            DatabaseMissing: nothing was ever scanned with this config.
+            DatabaseUnreadable: permissions, damage or an older form keep it from being read.
+            DatabaseDamaged, CouldNotStart: it cannot be written to.
+        """
+        cls.open_read_only(path).close()  # a database that is not there is not made here
+        return cls.open(path)
+
+    @classmethod
     def open_read_only(cls, path: Path) -> "Store":
         """Open for questions; never writes.
 
