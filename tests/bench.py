@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+import string
 import subprocess
 import sys
 import tempfile
@@ -84,8 +85,11 @@ def deciding_anew(folder: Path) -> None:
         for number in range(STORED):
             sure, doubtful, p = chance.choice(bibs), chance.choice(bibs), chance.uniform(0.3, 0.95)
             place = chance.randrange(len(doubtful))
-            others = [(doubtful[:place] + digit + doubtful[place + 1 :], (1 - p) / 12) for digit in "1234567"]
-            told = ([(sure, 0.99), (f"{sure}.", 0.004)], [(doubtful, p), *others], [("MARATHON 2024", 0.9)])
+            others = [(doubtful[:place] + other + doubtful[place + 1 :], (1 - p) / 12) for other in "1234?lA"]
+            banner = "MARATHON 2024"
+            place = chance.randrange(len(banner))
+            misread = banner[:place] + chance.choice(string.ascii_letters) + banner[place + 1 :]
+            told = ([(sure, 0.99)], [(doubtful, p), *others], [(banner, 0.9), (misread, 0.05)])
             readings = tuple(
                 Reading(
                     one[0][0], one[0][1], Box(0, 0, 9, 9), 0.8, "bench:1", spellings=tuple(map(Spelling._make, one))

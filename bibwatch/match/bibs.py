@@ -30,6 +30,7 @@ NO_BIBS = {
 }
 _ZERO = re.compile(r"(?<=\d)[oO](?=\d|\b)|(?<![A-Za-z])[oO](?=\d)")
 _ONE = re.compile(r"(?<=\d)[Il|](?=\d|\b)|(?<![A-Za-z])[Il](?=\d\d)")
+_DIGIT = re.compile(r"[0-9]")
 _EDGES = re.compile(r"^[^A-Za-z0-9]+|[^A-Za-z0-9]+$")
 _NUMBER = re.compile(rf"([A-Za-z]?)-?(\d{{1,{MAX_DIGITS}}})-?([A-Za-z]?)", re.ASCII)
 YEARS = range(1990, 2040)
@@ -54,7 +55,11 @@ def no_bib(text: str) -> str | None:
     return next((kind for kind, pattern in NO_BIBS.items() if pattern.search(text)), None)
 
 
-@lru_cache(maxsize=50_000)
+def is_number(text: str) -> bool:
+    """Whether a text is a number as bibs have it, and nothing else."""
+    return text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
+
+
 def numbers_in(text: str) -> tuple[Number, ...]:
     """The numbers in a text that may be bibs, from left to right; leading zeros kept.
 
@@ -62,13 +67,21 @@ def numbers_in(text: str) -> tuple[Number, ...]:
     whether it belongs to the bib is for the event to say. A longer word against a number makes it none: `TEAM413`.
     What reads like a clock, a date or the like is left out, and a number beside it is not alone.
     """
-    if text.isascii() and text.isdigit():  # as most texts are
-        return (Number("", text, "", alone=True),) if len(text) <= MAX_DIGITS else ()
+    return (Number("", text, "", alone=True),) if is_number(text) else _parsed(text)
+
+
+@lru_cache(maxsize=10_000)
+def _parsed(text: str) -> tuple[Number, ...]:
+    if not _DIGIT.search(text):
+        return ()
     whole = _ONE.sub("1", _ZERO.sub("0", text.strip()))
+    found = tuple(_numbers(whole, alone=True))
+    if not found:
+        return ()
     rest = whole
     for pattern in NO_BIBS.values():
         rest = pattern.sub(" ", rest)
-    return tuple(_numbers(rest, alone=rest == whole))
+    return found if rest == whole else tuple(_numbers(rest, alone=False))
 
 
 def words_in(text: str) -> list[str]:

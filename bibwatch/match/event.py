@@ -6,6 +6,8 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from bibwatch.match.bibs import Number, is_year, numbers_in
@@ -92,24 +94,26 @@ class Event:
 
 
 def learn(seen: Iterable[SeenText], photos: int) -> Event:
-    """The event that these readings of so many photos show."""
+    """The event that these readings of so many photos show; those of one photo stand beside each other."""
     shown: Counter[str] = Counter()  # digits -> photos that show them
-    sure: set[tuple[object, Number]] = set()  # photo and number, as read surely and alone
-    met: set[tuple[object, str]] = set()
-    for photo, text, score, detection_score in seen:
-        for number in numbers_in(text):
-            if (photo, number.digits) not in met:
-                met.add((photo, number.digits))
-                shown[number.digits] += 1
-            if number.alone and score >= SURE_SCORE and detection_score >= SURE_DETECTION:
-                sure.add((photo, number))
+    sure: Counter[Number] = Counter()  # number -> photos in which it was read surely and alone
+    for _, texts in groupby(seen, key=itemgetter(0)):
+        digits_here, sure_here = set(), set()
+        for _, text, score, detection_score in texts:
+            is_sure = score >= SURE_SCORE and detection_score >= SURE_DETECTION
+            for number in numbers_in(text):
+                digits_here.add(number.digits)
+                if is_sure and number.alone:
+                    sure_here.add(number)
+        shown.update(digits_here)
+        sure.update(sure_here)
     often = frozenset(d for d, n in shown.items() if n >= max(SIGN_PHOTOS, SIGN_SHARE * photos))
-    like_years = {number.digits for _, number in sure if is_year(number.digits)}
+    like_years = {number.digits for number in sure if is_year(number.digits)}
     reaches_years = len(like_years) >= YEARS_AS_BIBS
     least = photos + 1 if reaches_years else max(YEAR_PHOTOS, YEAR_SHARE * photos)
     years = frozenset(digits for digits, n in shown.items() if is_year(digits) and n >= least)
     event = Event(years=years, suspects=often - years, reaches_years=reaches_years)
-    return _with_form(event, [number for _, number in sure if reaches_years or not is_year(number.digits)])
+    return _with_form(event, [number for number in sure.elements() if reaches_years or not is_year(number.digits)])
 
 
 def _with_form(event: Event, numbers: list[Number]) -> Event:

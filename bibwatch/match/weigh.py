@@ -8,8 +8,10 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from bibwatch.match.bibs import is_number
 from bibwatch.match.evidence import Evidence, probability
 from bibwatch.match.naming import LEAST, BibRules, Named
+from bibwatch.match.startlist import StartList
 from bibwatch.values import UNKNOWN, Reading, Spelling
 
 HOPELESS = 0.01  # a bib's share among those that a reading may mean, below which it is not told
@@ -31,9 +33,9 @@ class _Support:
 
     named: Named
     spelled: float
-    weight: float  # of the spellings, each times how usual its form is, and the start list's factor
+    weight: float  # of the spellings, each times what the bib is worth
+    beside: float  # that of the likeliest bib in each of these spellings, which is no rival
     alone: bool
-    shared: float = 0.0  # the weight of the likeliest bib in each of these spellings, which is no rival
 
 
 def candidates(
@@ -46,19 +48,21 @@ def candidates(
     evidence is weighed.
     """
     if not reading.spellings:
-        named = [one for one in rules.named_in(reading.text) if only is None or one.bib in only]
+        named = [one for one in rules.named[reading.text] if only is None or one.bib in only]
         years = rules.event.years
         return tuple(
             Candidate(one.bib, min(reading.score, DOUBTFUL) if one.year and one.bib in years else reading.score, None)
             for one in named
         )
-    supports, total = _supports(reading.spellings, rules)
+    entrants, told = rules.entrants, reading.spellings
+    spellings = told if entrants is None else (*told, *_completed(told, entrants))
+    if only is not None and not any(named.bib in only for text, _ in spellings for named in rules.named[text]):
+        return ()  # as nearly all readings, where few bibs are wanted
+    supports, total = _supports(spellings, rules)
     found = []
     for bib, support in supports.items():
-        if only is not None and bib not in only:
-            continue
-        chosen = support.weight / (support.weight + total - support.shared)
-        if chosen >= least:
+        chosen = support.weight / (support.weight + total - support.beside)
+        if chosen >= least and (only is None or bib in only):
             evidence = _evidence(support, chosen, reading.detection_score)
             found.append(Candidate(bib, probability(evidence, rules.weights), evidence))
     return tuple(sorted(found, key=_likeliest_first))
@@ -69,40 +73,40 @@ def _likeliest_first(candidate: Candidate) -> float:
 
 
 def _evidence(support: _Support, chosen: float, detection_score: float) -> Evidence:
-    _, usual, listed, _, year = support.named
+    _, usual, worth, _, year = support.named
     spelled = math.log(max(support.spelled, LEAST))
-    return Evidence(spelled, math.log(usual), math.log(chosen), detection_score, support.alone, year, math.log(listed))
+    listed = math.log(worth / usual)
+    return Evidence(spelled, math.log(usual), math.log(chosen), detection_score, support.alone, year, listed)
 
 
 def _supports(spellings: tuple[Spelling, ...], rules: BibRules) -> tuple[dict[str, _Support], float]:
     """What speaks for each bib, and what for all texts that name one: a text may name several."""
     supports: dict[str, _Support] = {}
     total = 0.0
-    half_read = rules.entrants is not None and any(UNKNOWN in text for text, _ in spellings)
-    for text, told in _whole(spellings) if half_read else spellings:
-        spelled = max(told, FAINTEST)
-        likeliest = 0.0
-        found = rules.named_in(text)
-        for named in found:
-            bib, usual, listed, alone, _ = named
-            weight = spelled * usual * listed
-            likeliest = max(likeliest, weight)
-            if (support := supports.get(bib)) is None:
-                supports[bib] = _Support(named, spelled, weight, alone)
-            else:
-                support.spelled += spelled
-                support.weight += weight
-                support.alone |= alone
+    for text, told in spellings:
+        found = rules.named[text]
+        if not found:
+            continue
+        spelled = told if told > FAINTEST else FAINTEST
+        likeliest = spelled * found[0].worth
         total += likeliest
         for named in found:
-            supports[named.bib].shared += likeliest
+            bib, _, worth, alone, _ = named
+            if (support := supports.get(bib)) is None:
+                supports[bib] = _Support(named, spelled, spelled * worth, likeliest, alone)
+            else:
+                support.spelled += spelled
+                support.weight += spelled * worth
+                support.beside += likeliest
+                support.alone |= alone
     return supports, total
 
 
-def _whole(spellings: tuple[Spelling, ...]) -> Iterator[Spelling]:
-    """The spellings; a digit that nobody could read may be any, which a start list can decide."""
-    for spelling in spellings:
-        yield spelling
-        if spelling.text.count(UNKNOWN) == 1:
-            for digit in string.digits:
-                yield Spelling(spelling.text.replace(UNKNOWN, digit), spelling.probability / len(string.digits))
+def _completed(spellings: tuple[Spelling, ...], entrants: StartList) -> Iterator[Spelling]:
+    """Spellings with a digit that nobody could read, each with any that makes the number of somebody who runs."""
+    for text, told in [spelling for spelling in spellings if UNKNOWN in spelling[0]]:
+        before, *after = text.split(UNKNOWN)
+        if len(after) == 1:
+            texts = [before + digit + after[0] for digit in string.digits]
+            fitting = [text for text in texts if text in entrants.names] if is_number(texts[0]) else texts
+            yield from (Spelling(text, told / len(texts)) for text in fitting)

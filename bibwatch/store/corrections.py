@@ -4,7 +4,7 @@ import json
 import os
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bibwatch.store.schema import writing
@@ -48,18 +48,13 @@ class Corrections:
         """Forget what was said last about the content of the photo at `path`; False where that is nothing."""
         return self._change(_UNDO, path, [{}])
 
-    def by_content(self) -> dict[int, list[Correction]]:
-        """Content's id -> what was said about it, oldest first."""
+    def of_photos(self, where: str, given: Mapping[str, object]) -> dict[int, list[Correction]]:
+        """Content's id -> what was said about it, oldest first, of the photos that an SQL condition tells."""
         found: dict[int, list[Correction]] = defaultdict(list)
-        for row in self._db.execute(f"{_SAID} ORDER BY id"):
+        sql = f"{_SAID} WHERE content_id IN (SELECT content_id FROM photos {where}) ORDER BY id"
+        for row in self._db.execute(sql, given):
             found[row["content_id"]].append(_correction(row))
         return found
-
-    def of(self, content_id: int) -> list[Correction]:
-        """What was said about one content, oldest first."""
-        return [
-            _correction(row) for row in self._db.execute(f"{_SAID} WHERE content_id = ? ORDER BY id", (content_id,))
-        ]
 
     def names_wait(self) -> bool:
         """Whether there are names that `take_names` would tell."""

@@ -12,6 +12,7 @@ from bibwatch.store.schema import plain_cursor, writing
 _SHOWN = f"""(SELECT DISTINCT {SHOWN_READ} AS id FROM photos WHERE content_id NOT NULL)"""
 _SEEN = f"""
 SELECT read_id, text, score, detection_score FROM readings JOIN {_SHOWN} AS shown ON shown.id = readings.read_id
+ORDER BY read_id
 """
 
 
@@ -33,7 +34,7 @@ class Events:
             self._db.execute(sql, (json.dumps(learned),))
 
     def seen(self, engine: str) -> Iterator[tuple[int, str, float, float]]:
-        """Every reading that photos show: a number for its content, text, score and detection score."""
+        """Every reading that photos show, content by content: a number for that, text, score and detection score."""
         yield from plain_cursor(self._db).execute(_SEEN, {"engine": engine})
 
     def contents(self) -> int:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
-from bibwatch.store.schema import writing
+from bibwatch.store.schema import parts_of, writing
 from bibwatch.values import FileStamp, Link
 
 _REMEMBER = """
@@ -35,8 +35,8 @@ class LinkRecords:
         if names is None:
             rows = self._db.execute("SELECT * FROM links").fetchall()
         else:
-            sql = "SELECT * FROM links WHERE name = ?"
-            rows = [row for name in names for row in self._db.execute(sql, (os.fsencode(name),))]
+            sql = "SELECT * FROM links WHERE name IN"
+            rows = [row for part, given in parts_of(names) for row in self._db.execute(f"{sql} {part}", given)]
         links = (_link(row) for row in rows)
         return {link.path: link for link in links}
 

@@ -3,7 +3,7 @@
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bibwatch.store.corrections import Corrections
-from bibwatch.store.schema import IMPORTED, plain_cursor, writing
+from bibwatch.store.schema import IMPORTED, parts_of, plain_cursor, writing
 from bibwatch.values import Box, Correction, Job, Reading, ReadPhoto, Shot, Spelling
 
 MOST_IN_BURST = 60  # photos: three seconds before and after, at ten a second
@@ -90,23 +90,16 @@ class Readings:
 
     def read_photos(self, engine: str, names: Iterable[str] | None = None) -> Iterator[ReadPhoto]:
         """Every photo that was read, or only those with these file names, with readings and corrections."""
-        corrections = Corrections(self._db)
-        given = {"engine": engine}
-        cursor = plain_cursor(self._db)
         if names is None:
-            said = corrections.by_content()
-            rows = cursor.execute(f"{_READ_PHOTOS} ORDER BY photos.id", given)
-            yield from _photos(rows, lambda content: said.get(content, ()))
+            yield from self._shown(engine, "", {})
             return
-        for name in names:
-            sql = f"{_READ_PHOTOS} WHERE photos.name = :name ORDER BY photos.id"
-            yield from _photos(cursor.execute(sql, given | {"name": os.fsencode(name)}), corrections.of)
+        for part, given in parts_of(names):
+            yield from self._shown(engine, f"WHERE photos.name IN {part}", given)
 
     def around(self, shot: Shot, within_s: float, engine: str) -> Iterator[ReadPhoto]:
         """The photos that one camera took this soon before a shot, with it, or after it."""
-        given = {"engine": engine} | _around(shot, within_s)
-        sql = f"{_READ_PHOTOS} WHERE photos.content_id IN ({_CONTENTS_AROUND}) ORDER BY photos.id"
-        yield from _photos(plain_cursor(self._db).execute(sql, given), Corrections(self._db).of)
+        where = f"WHERE photos.content_id IN ({_CONTENTS_AROUND})"
+        yield from self._shown(engine, where, _around(shot, within_s))
 
     def names_around(self, names: Iterable[str], within_s: float) -> set[str]:
         """The file names of photos that a camera took this soon before or after one of those with these names."""
@@ -136,6 +129,11 @@ class Readings:
         )
         return content_id
 
+    def _shown(self, engine: str, where: str, given: Mapping[str, object]) -> Iterator[ReadPhoto]:
+        said = Corrections(self._db).of_photos(where, given)
+        sql = f"{_READ_PHOTOS} {where} ORDER BY photos.id"
+        yield from _photos(plain_cursor(self._db).execute(sql, {"engine": engine, **given}), said)
+
     def _end(self, job: Job, content: bytes, now: float) -> None:
         if self._db.execute(_DONE, {"photo_id": job.photo_id, "version": job.version, "now": now}).rowcount:
             sql = "UPDATE photos SET content_id = (SELECT id FROM contents WHERE sha256 = ?) WHERE id = ?"
@@ -146,14 +144,16 @@ class Readings:
         return int(self._db.execute(f"SELECT id FROM {table} WHERE {column} = ?", (value,)).fetchone()["id"])
 
 
-def _photos(rows: Iterable[tuple[Any, ...]], corrections: Callable[[int], Sequence[Correction]]) -> Iterator[ReadPhoto]:
+def _photos(rows: Iterable[tuple[Any, ...]], said: Mapping[int, Sequence[Correction]]) -> Iterator[ReadPhoto]:
+    folders: dict[bytes, Path] = {}  # many photos are in each
     for _, group in groupby(rows, key=itemgetter(0)):
         same = list(group)
         _, folder, name, content_id, camera, at, _, width, height, text, *_ = same[0]
         readings = () if text is None else tuple(_reading(*row[6:]) for row in same)
-        path = Path(os.fsdecode(folder), os.fsdecode(name))
+        if (parent := folders.get(folder)) is None:
+            parent = folders[folder] = Path(os.fsdecode(folder))
         shot = None if camera is None else Shot(camera, at)
-        yield ReadPhoto(path, width, height, readings, tuple(corrections(content_id)), shot)
+        yield ReadPhoto(parent / os.fsdecode(name), width, height, readings, tuple(said.get(content_id, ())), shot)
 
 
 def _around(shot: Shot, within_s: float) -> dict[str, str | float]:

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from bibwatch.store.tables import MIGRATIONS
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
+NAMES_AT_ONCE = 500  # SQLite before 3.32 takes no more than 999 values
 IMPORTED = "csv"  # the engine of imported readings; they stand for those of whichever engine is asked for
 
 
@@ -111,6 +113,14 @@ def below(folder: Path) -> tuple[bytes, bytes, bytes]:
     """The values for `dir = ? OR (dir >= ? AND dir < ?)`, which is a folder and all that lies below it."""
     top = os.fsencode(folder)
     return top, top.rstrip(b"/") + b"/", top.rstrip(b"/") + b"0"  # b"0" follows b"/" in byte order
+
+
+def parts_of(names: Iterable[str]) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """File names a few hundred at a time, as a list in SQL and its values: a question for each name costs far more."""
+    rest = iter(names)
+    while part := list(islice(rest, NAMES_AT_ONCE)):
+        given = {f"name{number}": os.fsencode(name) for number, name in enumerate(part)}
+        yield f"({', '.join(f':{key}' for key in given)})", given
 
 
 def plain_cursor(connection: sqlite3.Connection) -> sqlite3.Cursor:

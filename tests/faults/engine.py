@@ -1,8 +1,8 @@
-"""An engine that reads the colour of a picture as its bib, notes each reading in a file, and has photos it dies of."""
+"""An engine that reads a picture's colour as its number, notes each reading in a file, and has photos it dies of."""
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bibwatch.read.engine import EngineSetup
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 NAME = "stub:1"
 LOG = "BIBWATCH_FAULTS_LOG"  # the file that every reading is noted in
 READING_S = "BIBWATCH_FAULTS_READING_S"  # how long a reading takes
+RUNNERS = "BIBWATCH_FAULTS_RUNNERS"  # how many bibs there are; with more photos than that, some show the same one
 ABORTS, SLEEPS, EATS = 0x20000, 0x20001, 0x20002  # beyond the numbers of photos that behave
 BITE = 64 * 2**20
 
@@ -34,7 +35,7 @@ class Stub:
         _note(number)
         time.sleep(float(os.environ.get(READING_S, "0.002")))
         _misbehave(number)
-        return (Reading(str(number), 1.0, Box(0, 0, 1, 1), 1.0, NAME),)
+        return (Reading(bib_of(number, os.environ), 1.0, Box(0, 0, 1, 1), 1.0, NAME),)
 
 
 def build(setup: EngineSetup, name: str) -> Stub:
@@ -42,8 +43,13 @@ def build(setup: EngineSetup, name: str) -> Stub:
     return Stub()
 
 
+def bib_of(number: int, environment: Mapping[str, str]) -> str:
+    """The bib in the picture of this number."""
+    return str(number % int(environment.get(RUNNERS, "0x1000000"), 0))
+
+
 def picture(number: int) -> bytes:
-    """A PNG that the stub reads as this number."""
+    """A PNG of the colour that tells this number."""
     import cv2  # the service imports this module too, and its memory is measured
     import numpy as np
 

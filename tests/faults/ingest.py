@@ -70,7 +70,7 @@ def burst(folder: Path, photos: int) -> Count:
 
 def soak(folder: Path, photos: int) -> Count:
     """A long run: the service's memory at its start and at its end."""
-    track, mib = Track(folder), []
+    track, mib = Track(folder, **{engine.RUNNERS: "5000"}), []
     track.start()
     for first in range(0, photos + WARM, CARD):
         track.drop(range(first, first + CARD), f"card{first // CARD}")

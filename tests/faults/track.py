@@ -56,7 +56,7 @@ class Track(Race):
 
     def __init__(self, folder: Path, more: str = "", **environment: str) -> None:
         self.more = f"photos: {{settle_s: 0.3, rescan_s: 2}}\n{more}"
-        self.numbers: dict[Path, int] = {}  # photo -> what the stub reads in it
+        self.numbers: dict[Path, int] = {}  # photo -> what tells its content from others'
         self.corrected: dict[Path, str] = {}  # photo -> a bib that a person added
         self.foreign: dict[Path, str] = {}  # file of somebody else -> its content's hash
         self.in_hand: Counter[int] = Counter()  # number -> times it was in hand when something was killed
@@ -210,13 +210,16 @@ class Track(Race):
         return [path for path in (self.bibs / entry for entry in self.links()) if path not in self.foreign]
 
     def _is_linked(self, photo: Path) -> bool:
-        bibs = [str(self.numbers[photo]), *([self.corrected[photo]] if photo in self.corrected else [])]
+        bibs = [self._bib_of(photo), *([self.corrected[photo]] if photo in self.corrected else [])]
         links = [self.bibs / bib / photo.name for bib in bibs]
         return all(link.is_symlink() and link.resolve() == photo for link in links)
 
     def _is_right(self, entry: Path) -> bool:
         photo = entry.resolve()
-        return entry.parent.name in (str(self.numbers.get(photo)), self.corrected.get(photo))
+        return photo in self.numbers and entry.parent.name in (self._bib_of(photo), self.corrected.get(photo))
+
+    def _bib_of(self, photo: Path) -> str:
+        return engine.bib_of(self.numbers[photo], self._environment)
 
     def _photos(self, state: str) -> set[Path]:
         sql = "SELECT dir, name FROM photos JOIN jobs ON jobs.photo_id = photos.id WHERE state = ?"
