@@ -84,13 +84,13 @@ def _parsed(text: str) -> tuple[Number, ...]:
     return found if rest == whole else tuple(_numbers(rest, alone=False))
 
 
-def words_in(text: str) -> list[str]:
-    """The words of a text, without the marks around them."""
-    return [bare for word in text.split() if (bare := _EDGES.sub("", word))]
+def bare(word: str) -> str:
+    """A word without the marks around it."""
+    return _EDGES.sub("", word)
 
 
 def _numbers(text: str, *, alone: bool) -> Iterator[Number]:
-    found = [_NUMBER.fullmatch(_EDGES.sub("", word)) for word in text.split()]
+    found = [_NUMBER.fullmatch(bare(word)) for word in text.split()]
     # A mark that is no word stands alone: a smudge, an M or F in a tile of its own.
     alone = alone and all(match or len(word) == 1 for match, word in zip(found, text.split(), strict=True))
     for match in found:

@@ -43,6 +43,7 @@ class Event:
     lengths: dict[int, float] = field(default_factory=lambda: dict(USUAL_LENGTHS))  # digits -> share of bibs
     letter: str | None = None  # "before" or "after" the digits, where bibs of this event have one
     bare: bool = True  # whether numbers without a letter are bibs too
+    tells_apart: bool = False  # whether the letter tells bibs of the same digits apart
     letters: dict[str, float] = field(default_factory=dict)  # letter -> share of bibs that have it
     reaches_years: bool = False  # whether many bibs read like years, since they count up to there
     years: frozenset[str] = frozenset()  # numbers that read like a year, on banners and clothes: no bibs
@@ -118,7 +119,7 @@ def learn(seen: Iterable[SeenText], photos: int) -> Event:
 
 def _with_form(event: Event, numbers: list[Number]) -> Event:
     """The event with the lengths and letters that these numbers have."""
-    letter, bare = _letter_of(numbers)
+    letter, bare, tells_apart = _letter_of(numbers)
     bibs = numbers if bare else [number for number in numbers if _letter(number, letter)]
     if not bibs:
         return event
@@ -131,6 +132,7 @@ def _with_form(event: Event, numbers: list[Number]) -> Event:
         lengths={n: _coarse((lengths[n] + USUAL_WEIGHT * usual) / total) for n, usual in USUAL_LENGTHS.items()},
         letter=letter,
         bare=bare,
+        tells_apart=tells_apart,
         letters={name: _coarse(count / letters.total()) for name, count in sorted(letters.items())},
     )
 
@@ -145,8 +147,9 @@ def _coarse(share: float) -> float:
     return round(float(2 ** (round(math.log2(max(share, SELDOM)) * 4) / 4)), 4)
 
 
-def _letter_of(numbers: list[Number]) -> tuple[str | None, bool]:
-    """On which side of the digits a letter belongs to the bib, and whether numbers without one are bibs too."""
+def _letter_of(numbers: list[Number]) -> tuple[str | None, bool, bool]:
+    """On which side of the digits a letter belongs to the bib, whether numbers without one are bibs too, and whether it
+    tells bibs apart."""
     for side in ("after", "before"):
         letters: dict[str, set[str]] = defaultdict(set)  # digits -> the letters that they come with
         lettered = [number for number in numbers if _letter(number, side)]
@@ -160,7 +163,7 @@ def _letter_of(numbers: list[Number]) -> tuple[str | None, bool]:
         longer = {len(number.digits) + 1 for number in lettered}
         bare = [n for n in numbers if not _letter(n, side) and len(n.digits) not in longer]
         if len(lettered) > LETTERED * (len(lettered) + len(bare)):
-            return side, False
+            return side, False, told_apart
         if told_apart:
-            return side, True
-    return None, True
+            return side, True, True
+    return None, True, False

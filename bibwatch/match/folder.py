@@ -7,7 +7,7 @@ from bibwatch.values import bib_fault
 MAX_BYTES = 120  # of a name in UTF-8; a file name may have 255
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\<>:"|?*]+')  # here, or on a stick that folders are copied to
 _PLACEHOLDER = re.compile(r"\{(bib|name)\}")
-_NAME_AND_PARTERS = re.compile(r"[ _.-]*\{name\}[ _.-]*")
+_NAME_AND_PARTERS = re.compile(r"[ _.,-]*[(\[]?\{name\}[)\]]?[ _.,-]*")
 
 
 def folder_name(template: str, bib: str, name: str) -> str:

@@ -9,7 +9,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import NamedTuple
 
-from bibwatch.match.bibs import Number, is_number, is_year, numbers_in, words_in
+from bibwatch.match.bibs import NO_BIBS, Number, bare, is_number, is_year, numbers_in
 from bibwatch.match.event import Event
 from bibwatch.match.evidence import WEIGHTS, Weights
 from bibwatch.match.startlist import StartList
@@ -31,6 +31,7 @@ class Named(NamedTuple):
     worth: float  # that, times how much likelier it is to stand on the start list, or off it, than what is no bib
     alone: bool  # whether the text holds nothing else
     year: bool  # whether it is more likely a year
+    barred: bool  # whether a person has said that it is none; what else a reading may mean has it as a rival still
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,29 +74,25 @@ class _Kept(dict[str, tuple[Named, ...]]):
 
 
 def _named(text: str, rules: BibRules) -> tuple[Named, ...]:
-    known, rest = ([], text) if is_number(text) or not rules.to_the_letter else _known_in(text, rules)
-    found = {named.bib: named for named in (*known, *_called_in(rest, rules)) if named.bib.upper() not in rules.ignore}
-    return tuple(found.values() if len(found) < 2 else sorted(found.values(), key=attrgetter("worth"), reverse=True))
+    if is_number(text) or not rules.to_the_letter:
+        found = [_called(number, rules) for number in numbers_in(text)]
+    else:
+        found = list(_with_known(text, rules))
+    each_once = {named.bib: named for named in found}.values()
+    return tuple(each_once if len(each_once) < 2 else sorted(each_once, key=attrgetter("worth"), reverse=True))
 
 
-def _called_in(text: str, rules: BibRules) -> Iterator[Named]:
-    for number in numbers_in(text):
-        if rules.min_digits <= len(number.digits) <= rules.max_digits:
-            called = _called(number, rules)
-            if called is not None:
-                yield called
-
-
-def _known_in(text: str, rules: BibRules) -> tuple[list[Named], str]:
-    """The bibs that a text names to the letter, whatever they are made of, as in VIP12 and 883-2; and what is left."""
-    capitals = text.strip().upper()
-    words = words_in(capitals)
-    known = [word for word in dict.fromkeys((capitals, *words)) if _is_known(word, rules)]
-    if not known:
-        return [], text
-    alone = len(words) == len(known)
-    found = [_weighed(rules.asked.get(name, name), ASKED_SHARE, rules, alone, year=False) for name in known]
-    return found, "" if capitals in known else " ".join(word for word in words if word not in known)
+def _with_known(text: str, rules: BibRules) -> Iterator[Named]:
+    """The bibs that a text names to the letter, whatever they are made of, as in VIP12 and 883-2; and its numbers."""
+    words = {word: bare(word).upper() for word in text.split()}
+    known = [name for name in dict.fromkeys((text.strip().upper(), *words.values())) if _is_known(name, rules)]
+    whole = text.strip().upper() in known
+    rest = [] if whole else [word for word, name in words.items() if name not in known]
+    numbers = numbers_in(" ".join(rest))
+    alone = all(len(words[word]) <= 1 for word in rest) or (bool(numbers) and all(number.alone for number in numbers))
+    for name in known:
+        yield _weighed(rules.asked.get(name, name), ASKED_SHARE, rules, alone, year=False)
+    yield from (_called(number, rules) for number in numbers)
 
 
 def _is_known(name: str, rules: BibRules) -> bool:
@@ -104,36 +101,54 @@ def _is_known(name: str, rules: BibRules) -> bool:
         return False
     if name in rules.asked or (rules.entrants is not None and name in rules.entrants):
         return True
-    holds_digit = any(character.isdigit() for character in name)
-    return rules.format is not None and holds_digit and bib_fault(name) is None and bool(rules.format.fullmatch(name))
+    if rules.format is None or bib_fault(name) is not None or not any(character.isdigit() for character in name):
+        return False
+    return bool(rules.format.fullmatch(name)) and not NO_BIBS["a distance"].search(name)
 
 
-def _called(number: Number, rules: BibRules) -> Named | None:
-    """The bib that a number stands for, if any: one asked for, or who runs, with its letters if there is one so."""
-    before, digits, after, alone = number
-    event, entrants = rules.event, rules.entrants
-    names = (before + digits + after, digits + after, before + digits, digits) if before or after else (digits,)
-    for name in names:
+def _called(number: Number, rules: BibRules) -> Named:
+    """The bib that a number stands for: one asked for, or who runs, or one of the form that bibs have."""
+    event, entrants, names = rules.event, rules.entrants, _names_of(number, rules)
+    usual, alone, of_event = event.share_of(number), number.alone, number.digits in event.years
+    may_be = rules.min_digits <= len(number.digits) <= rules.max_digits and names[0] not in rules.ignore
+    for name in names if may_be else ():
         if name in rules.asked:
-            usual = max(ASKED_SHARE, event.share_of(number))
-            return _weighed(rules.asked[name], usual, rules, alone, year=False)
+            return _weighed(rules.asked[name], max(ASKED_SHARE, usual), rules, alone, year=False)
         if rules.format is None and entrants is not None and name in entrants:
-            usual = max(ENTRANT_SHARE, event.share_of(number))
-            return _weighed(name, usual, rules, alone, digits in event.years)
-    if rules.format is not None:
-        formal = next((name for name in names if rules.format.fullmatch(name)), None)
-        return None if formal is None else _weighed(formal, ASKED_SHARE, rules, alone, year=False)
+            return _weighed(name, max(ENTRANT_SHARE, usual), rules, alone, year=of_event)
+        if rules.format is not None and rules.format.fullmatch(name):
+            return _weighed(name, ASKED_SHARE, rules, alone, year=of_event)
     name = event.name_of(number)
-    year = digits in event.years or (is_year(digits) and not event.reaches_years)
-    return _weighed(name, max(event.share_of(number), LEAST), rules, alone, year)
+    year = of_event or (is_year(number.digits) and not event.reaches_years)
+    found = _weighed(name if name in names else names[0], max(usual, LEAST), rules, alone, year=year)
+    return found if may_be and rules.format is None else found._replace(barred=True)
 
 
-def _weighed(bib: str, usual: float, rules: BibRules, alone: bool, year: bool) -> Named:
+def _names_of(number: Number, rules: BibRules) -> tuple[str, ...]:
+    """What a number may be called: with its letters, and without those that tell no bibs apart."""
+    before, digits, after, _ = number
+    if not before and not after:
+        return (digits,)
+    befores, afters = (
+        (letter,) if not letter or _tells_apart(digits, side, rules) else (letter, "")
+        for side, letter in (("before", before), ("after", after))
+    )
+    return tuple(first + digits + last for last in afters for first in befores)
+
+
+def _tells_apart(digits: str, side: str, rules: BibRules) -> bool:
+    """Whether somebody else may run who has these digits and another letter, or none, on that side."""
+    if rules.entrants is not None:
+        return rules.entrants.tells_apart(digits, side)
+    return rules.event.tells_apart and rules.event.letter == side
+
+
+def _weighed(bib: str, usual: float, rules: BibRules, alone: bool, *, year: bool) -> Named:
     """With Bayes' factor of the start list: a bib is on it but for a few; any other text meets it only by chance."""
-    if rules.entrants is None:
-        return Named(bib, usual, usual, alone, year)
     name = bib.upper()
+    barred = name in rules.ignore
+    if rules.entrants is None:
+        return Named(bib, usual, usual, alone, year, barred)
     met = rules.entrants.density(name)
-    on_it = name in rules.entrants
-    factor = (1 - UNLISTED) / max(met, LEAST) if on_it else UNLISTED / max(1 - met, LEAST)
-    return Named(bib, usual, usual * factor, alone, year)
+    factor = (1 - UNLISTED) / max(met, LEAST) if name in rules.entrants else UNLISTED / max(1 - met, LEAST)
+    return Named(bib, usual, usual * factor, alone, year, barred)

@@ -43,9 +43,14 @@ class StartList:
     problems: tuple[str, ...] = ()  # rows left out or doubtful, each with its line; the first of them
     doubtful: int = 0  # such rows
     _forms: Mapping[Form, int] = field(default_factory=dict)  # form -> bibs of it
+    _lettered: frozenset[tuple[str, str]] = frozenset()  # digits, and a side of them where some bib has a letter
 
     def __contains__(self, bib: str) -> bool:
         return bib in self.names
+
+    def tells_apart(self, digits: str, side: str) -> bool:
+        """Whether somebody runs with these digits and a letter on that side of them, `before` or `after`."""
+        return (digits, side) in self._lettered
 
     def density(self, bib: str) -> float:
         """The share of all possible bibs of this form that are on the list, 0..1.
@@ -65,7 +70,10 @@ def form_of(bib: str) -> Form:
 
 def start_list(bibs: Mapping[str, str], problems: Sequence[str] = (), doubtful: int = 0) -> StartList:
     """The list of these bibs, in capitals, and their names."""
-    return StartList(bibs, tuple(problems), doubtful, Counter(map(form_of, bibs)))
+    lettered = set()
+    for before, digits, after in (match.groups() for match in map(_FORM.fullmatch, bibs) if match):
+        lettered |= {(digits, side) for side, letter in (("before", before), ("after", after)) if letter}
+    return StartList(bibs, tuple(problems), doubtful, Counter(map(form_of, bibs)), frozenset(lettered))
 
 
 def parse_start_list(data: bytes) -> StartList:

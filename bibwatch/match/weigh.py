@@ -48,7 +48,7 @@ def candidates(
     evidence is weighed.
     """
     if not reading.spellings:
-        named = [one for one in rules.named[reading.text] if only is None or one.bib in only]
+        named = [one for one in rules.named[reading.text] if not one.barred and (only is None or one.bib in only)]
         years = rules.event.years
         return tuple(
             Candidate(one.bib, min(reading.score, DOUBTFUL) if one.year and one.bib in years else reading.score, None)
@@ -62,7 +62,7 @@ def candidates(
     found = []
     for bib, support in supports.items():
         chosen = support.weight / (support.weight + total - support.beside)
-        if chosen >= least and (only is None or bib in only):
+        if chosen >= least and not support.named.barred and (only is None or bib in only):
             evidence = _evidence(support, chosen, reading.detection_score)
             found.append(Candidate(bib, probability(evidence, rules.weights), evidence))
     return tuple(sorted(found, key=_likeliest_first))
@@ -73,7 +73,7 @@ def _likeliest_first(candidate: Candidate) -> float:
 
 
 def _evidence(support: _Support, chosen: float, detection_score: float) -> Evidence:
-    _, usual, worth, _, year = support.named
+    _, usual, worth, _, year, _ = support.named
     spelled = math.log(max(support.spelled, LEAST))
     listed = math.log(worth / usual)
     return Evidence(spelled, math.log(usual), math.log(chosen), detection_score, support.alone, year, listed)
@@ -91,7 +91,7 @@ def _supports(spellings: tuple[Spelling, ...], rules: BibRules) -> tuple[dict[st
         likeliest = spelled * found[0].worth
         total += likeliest
         for named in found:
-            bib, _, worth, alone, _ = named
+            bib, _, worth, alone, *_ = named
             if (support := supports.get(bib)) is None:
                 supports[bib] = _Support(named, spelled, spelled * worth, likeliest, alone)
             else:

@@ -16,6 +16,9 @@ from bibwatch.match.folder import folder_name
         ("{bib}_{name}", "Žofia {bib}", "42_Žofia {bib}"),
         ("{name} {bib}", "..", "42"),
         ("runner {name} {bib}", "", "runner 42"),
+        ("runner {bib} ({name})", "", "runner 42"),
+        ("{name} ({bib})", "", "(42)"),
+        ("{bib}, {name}", "", "42"),
         ("{bib}_{name}", 'Ann "Speedy" Lee: CH?*', "42_Ann Speedy Lee CH"),
     ],
 )

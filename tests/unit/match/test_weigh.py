@@ -79,6 +79,42 @@ def test_a_number_to_be_ignored_is_no_bib() -> None:
     assert candidates(reading(("2419", 0.99)), replace(RULES, ignore=frozenset({"2419"}))) == ()
 
 
+@pytest.mark.parametrize(
+    ("spelled", "barring"),
+    [
+        ((("2500", 0.96), ("2560", 0.02)), {"ignore": frozenset({"2500"})}),
+        ((("12345", 0.97), ("1234", 0.02)), {"max_digits": 4}),
+        ((("5674", 0.9), ("56742", 0.05)), {"min_digits": 5}),
+        ((("A123", 0.97), ("4123", 0.02)), {"format": re.compile(r"4\d{3}")}),
+    ],
+)
+def test_what_a_person_says_is_no_bib_does_not_make_a_misreading_of_it_one(
+    spelled: tuple[tuple[str, float], ...], barring: dict[str, object]
+) -> None:
+    event = Event(bibs=99, lengths={3: 0.3, 4: 0.5, 5: 0.5})
+    found = candidates(reading(*spelled), BibRules(event, **barring))  # type: ignore[arg-type]
+    assert all(candidate.probability < 0.5 for candidate in found)
+    assert spelled[0][0] not in {candidate.bib for candidate in found}
+
+
+def test_where_letters_tell_bibs_apart_one_without_a_letter_is_another_runners() -> None:
+    event = Event(bibs=99, lengths={2: 0.5, 3: 0.5}, letter="after", letters={"A": 0.5, "B": 0.5}, tells_apart=True)
+    asked = BibRules(event, asked={"56": "56"})
+    assert [one.bib for one in candidates(reading(("56A", 0.99)), asked)] == ["56A"]
+    assert odds_of("56", reading(("56", 0.99)), asked) > 0.9
+    listed = BibRules(event, entrants=start_list({"156": "", "156A": "", "156B": "", "17": ""}))
+    assert odds_of("156", reading(("156D", 0.99)), listed) == 0
+    assert odds_of("17", reading(("17D", 0.99)), listed) > 0.9  # nobody else runs with 17
+
+
+def test_a_format_makes_no_bib_of_a_distance_nor_of_the_year_on_many_photos() -> None:
+    event = replace(EVENT, years=frozenset({"2025"}))
+    rules = BibRules(event, format=re.compile(r"[A-Z]?\d{1,4}[A-Z]?"))
+    for text in ("10K", "42K", "2025"):
+        assert all(one.probability < 0.5 for one in candidates(reading((text, 0.99)), rules))
+    assert odds_of("10B", reading(("10B", 0.99)), rules) > 0.9
+
+
 def test_the_events_year_is_no_bib_unless_it_is_asked_for() -> None:
     rules = replace(RULES, event=replace(EVENT, years=frozenset({"2019"})))
     assert odds_of("2019", reading(("2019", 0.99)), rules) < 0.5
@@ -101,6 +137,9 @@ def test_what_is_asked_for_or_runs_is_found_among_other_words() -> None:
         assert [one.bib for one in candidates(reading((text, 0.99)), listed)] == [bib]
     two = candidates(reading(("VIP12 2419", 0.99)), listed)
     assert {one.bib for one in two} == {"VIP12", "2419"}
+    assert {one.bib: one.probability for one in two}["VIP12"] > 0.9
+    price = candidates(reading(("VIP12 €50", 0.99)), listed)
+    assert [one.bib for one in price] == ["VIP12"]
     both = replace(listed, asked={"12": "12"})
     assert [one.bib for one in candidates(reading(("12A JOHN", 0.99)), both)] == ["12A"]
 
