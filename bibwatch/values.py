@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 MAX_DIGITS = 5  # races number to 99999; longer strings on photos are phone numbers and watermarks
+MOST_IN_BURST = 60  # photos: three seconds before and after, at ten a second
 LONGEST_BIB = 60  # characters; with a template around it, it still makes a folder name
 
 

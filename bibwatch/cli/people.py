@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bibwatch.cli.options import as_json, config_option
-from bibwatch.config import Config, load_config
+from bibwatch.config import load_config
 from bibwatch.errors import BibwatchError
 from bibwatch.values import Correction, bib_fault, count_of, shown
 
@@ -55,7 +55,7 @@ def correct(  # noqa: PLR0913, PLR0917  # one for each option
     from bibwatch.service import correct as service
 
     config = load_config(config_path, need_folders=False, need_engine=False)
-    words = list(_words(config, {"set": set_, "remove": remove, "add": add}, none=none))
+    words = list(_words({"set": set_, "remove": remove, "add": add}, none=none))
     if bool(words) == undo:
         raise click.UsageError("say what the photo shows: --set, --none, --add, --remove, or else --undo")
     done = service.undo(config, photo) if undo else service.correct(config, photo, words)
@@ -84,21 +84,18 @@ def why(photo: Path, config_path: Path, json_wanted: bool) -> None:
     click.echo(json.dumps(_as_json(told)) if json_wanted else "\n".join(_lines(told)))
 
 
-def _words(config: Config, given: dict[str, tuple[str, ...]], *, none: bool) -> Iterator[Correction]:
-    from bibwatch.service.setup import asked_bibs
-
+def _words(given: dict[str, tuple[str, ...]], *, none: bool) -> Iterator[Correction]:
     if none and any(given.values()):
         raise click.UsageError("--none says that there is no bib, so there is nothing to set, add or remove")
     if none:
         yield Correction("set", ())
-    named = asked_bibs(config.targets or ())
     for kind in ("set", "remove", "add"):
         bibs = [bib for text in given[kind] for bib in text.replace(",", " ").split()]
         for bib in bibs:
             if fault := bib_fault(bib):
                 raise BibwatchError(fault)
         if bibs:
-            yield Correction(kind, tuple(dict.fromkeys(named.get(bib.upper(), bib.upper()) for bib in bibs)))
+            yield Correction(kind, tuple(dict.fromkeys(bib.upper() for bib in bibs)))
 
 
 def _lines(told: Story) -> Iterator[str]:
@@ -155,12 +152,11 @@ def _readings(told: Story) -> list[dict[str, Any]]:
 
 def _fates(told: Story, photo: ReadPhoto) -> dict[str, str]:
     """Bib -> what became of it, of all that were seen, may be there, or were spoken of."""
-    from bibwatch.match.decide import bibs_of, maybes_of, near_targets
+    from bibwatch.match.decide import bibs_of, maybes_of, near_targets, spoken_of
     from bibwatch.match.explain import fate_of, inferred_fate
 
     accepted = bibs_of(photo, told.rules)
-    spoken_of = {bib for correction in photo.corrections for bib in correction.bibs}
-    bibs = sorted(accepted | maybes_of(photo, told.rules).keys() | spoken_of)
+    bibs = sorted(accepted | maybes_of(photo, told.rules).keys() | spoken_of(photo, told.rules))
     within_reach = near_targets(photo, accepted, told.rules).items()
     near = {target: f"wanted: within max_distance of {bib}" for target, bib in within_reach}
     from_others = {bib: inferred_fate(bib, one, photo, told.rules) for bib, one in told.inferred.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ from bibwatch.evaluate.manifest import LabelledPhoto
 from bibwatch.match.bursts import inferred_bibs
 from bibwatch.match.decide import MAYBE, Match, Rules, is_accepted, matches
 from bibwatch.match.event import Event, SeenText, learn
-from bibwatch.values import Reading, ReadPhoto
+from bibwatch.values import MOST_IN_BURST, Reading, ReadPhoto
 
 BINS = 10  # of the reliability table
 
@@ -95,13 +95,14 @@ def judge(photos: Sequence[LabelledPhoto], read: Mapping[str, ReadPhoto], rules:
     return judged
 
 
-def _burst_of(photo: ReadPhoto, others: Iterable[ReadPhoto], burst_s: float | None) -> Iterator[ReadPhoto]:
-    """The photos that one camera took within so many seconds."""
-    if burst_s is None or photo.shot is None:
-        return
-    for other in others:
-        if other.shot and other.shot.camera == photo.shot.camera and abs(other.shot.at - photo.shot.at) <= burst_s:
-            yield other
+def _burst_of(photo: ReadPhoto, others: Iterable[ReadPhoto], burst_s: float | None) -> Sequence[ReadPhoto]:
+    """The photos that one camera took within so many seconds; none where they are more than a burst has."""
+    shot = photo.shot
+    if burst_s is None or shot is None:
+        return ()
+    taken = [(other, other.shot) for other in others if other.shot and other.shot.camera == shot.camera]
+    burst = [other for other, its_shot in taken if abs(its_shot.at - shot.at) <= burst_s]
+    return burst if len(burst) <= MOST_IN_BURST else ()
 
 
 def by_source(photos: Iterable[Some]) -> dict[str, list[Some]]:

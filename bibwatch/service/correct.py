@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bibwatch.config import Config
-from bibwatch.errors import BibwatchError, CouldNotStart
+from bibwatch.errors import BibwatchError, CouldNotStart, PhotoError
 from bibwatch.match.bursts import Inferred
 from bibwatch.match.decide import Rules, bibs_of
+from bibwatch.read.photo_file import load
 from bibwatch.service.learning import known_event
 from bibwatch.service.linking import Linking
 from bibwatch.service.setup import engine_name, rules
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
-from bibwatch.values import Correction, Link, ReadPhoto, shown
+from bibwatch.values import Correction, Link, Photo, ReadPhoto, shown
 
 WAIT_S = 3.0  # for another bibwatch that is about to end
 LOOK_S = 0.1
@@ -52,7 +53,7 @@ def correct(config: Config, photo: Path, words: Sequence[Correction]) -> Correct
         DatabaseMissing: nothing was ever scanned with this config.
         BibwatchError: the photo is not known, or not read as it lies there.
     """
-    return _change(config, photo, lambda store, path: store.corrections.add(path, words, time.time()))
+    return _change(config, photo, lambda store, content: store.corrections.add(content, words, time.time()))
 
 
 def undo(config: Config, photo: Path) -> Corrected:
@@ -60,12 +61,12 @@ def undo(config: Config, photo: Path) -> Corrected:
 
     Raises:
         DatabaseMissing: nothing was ever scanned with this config.
-        BibwatchError: the photo is not known, or nobody said anything.
+        BibwatchError: the photo is not known, or not read as it lies there, or nobody said anything.
     """
 
-    def forget(store: Store, path: Path) -> None:
-        if not store.corrections.undo(path):
-            raise BibwatchError(f"{shown(path)}: nobody has said anything about it that could be undone")
+    def forget(store: Store, content: bytes) -> None:
+        if not store.corrections.undo(content):
+            raise BibwatchError(f"{shown(photo)}: nobody has said anything about it that could be undone")
 
     return _change(config, photo, forget)
 
@@ -87,18 +88,31 @@ def story(config: Config, photo: Path) -> Story:
         return Story(path, state, error, read, wanted, links, missing, inferred)
 
 
-def _change(config: Config, photo: Path, change: Callable[[Store, Path], object]) -> Corrected:
+def _change(config: Config, photo: Path, change: Callable[[Store, bytes], object]) -> Corrected:
     with closing(Store.open_existing(config.database)) as store:
-        path, state, _ = _known(store, photo)
+        path, _, _ = _known(store, photo)
         wanted = rules(config, known_event(store))
-        before = _read(store, config, path)
-        if state != "done" or before is None:
+        content, before = _content_of(store, path), _read(store, config, path)
+        if before is None or content is None or store.readings.content_of(path) != content:
             raise BibwatchError(f"{shown(path)}: not read yet as it lies there; `bibwatch why` tells more")
-        change(store, path)
+        change(store, content)
         after = _read(store, config, path) or before  # gone this moment: nothing more to tell
         bibs = bibs_of(after, wanted)
         remarks = (*_remarks(bibs, wanted), *_relink(store, config, wanted))
         return Corrected(path, bibs_of(before, wanted), bibs, remarks)
+
+
+def _content_of(store: Store, path: Path) -> bytes | None:
+    """The SHA-256 of a photo that a person looks at now; None where it is another version than is known."""
+    sighting = store.queue.sighting(path)
+    if sighting is None:
+        return None
+    try:
+        return load(Photo(path, *sighting.version)).content
+    except PhotoError:
+        return None
+    except OSError as error:
+        raise BibwatchError(f"{shown(path)}: cannot be read: {error.strerror}") from error
 
 
 def _remarks(bibs: frozenset[str], wanted: Rules) -> Iterator[str]:
@@ -119,6 +133,7 @@ def _relink(store: Store, config: Config, wanted: Rules) -> Iterator[str]:
             break
         except CouldNotStart:
             if time.monotonic() > until:
+                yield "kept, but another bibwatch has the links in hand; `bibwatch link` once that is done"
                 return
             if not store.corrections.names_wait():
                 return  # a service has taken them over

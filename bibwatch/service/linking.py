@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from bibwatch.config import Config
@@ -133,8 +134,10 @@ def relink_once(config: Config, *, dry_run: bool) -> Applied:
     lock.take()
     try:
         with closing(Store.open(config.database)) as store:
-            wanted = rules(config, learn_anew(store, fingerprint))
-            return _joined(Linking(store, fingerprint, config, wanted).sweep())
+            linking = Linking(store, fingerprint, config, rules(config, learn_anew(store, fingerprint)))
+            # What is said while the sweep goes on, of photos that it is past already.
+            said_meanwhile = (linking.apply(names) for names in iter(store.corrections.take_names, []))
+            return _joined(chain(linking.sweep(), said_meanwhile))
     finally:
         lock.release()
 

@@ -101,7 +101,9 @@ class Rooms:
         self.turns.changed_names.update(self.store.corrections.take_names())
         self.learning.look_again()
         self.source.rescan()
+        troubles = self.linking.troubles
         self._begin_linking(self.rules)
+        self.linking.troubles = troubles  # until the sweep has looked
 
     def take_changes(self, now: float) -> None:
         """Queue what came to rest in the watched folders, and forget what went."""
@@ -116,6 +118,9 @@ class Rooms:
         rested = self.inbox.rested
         present = [Photo(path, it.stamp.size, it.stamp.mtime_ns) for path, it in rested.items() if it.stamp is not None]
         if present:
+            for photo in present:  # what was inferred from its old version may fall with that
+                if around := self.linking.burst_names([photo.path.name]):
+                    self.turns.neighbours[photo.path.name] |= around
             places = {path.parent: it.place for path, it in rested.items() if it.place is not None}
             self.store.queue.add(present, self.now(), places)
             for photo in present:  # not again where the next fails
@@ -145,8 +150,8 @@ class Rooms:
 
         Where the readings show that the event's bibs look otherwise than was known, all are decided anew.
         """
-        self.learn()
         self.relink_changed()
+        self.learn()
         if self._sweep is None and now >= self._sweep_at:
             self._sweep, self._sweep_s = self.linking.sweep(), 0.0
         if self._sweep is None:

@@ -74,6 +74,7 @@ class Turns:
         self._outages: dict[tuple[int, int], int] = {}  # photo id and version -> tries that met a dead share
         self.tally = Tally()
         self.changed_names: set[str] = set()  # file names of photos whose links may have changed
+        self.neighbours = defaultdict[str, set[str]](set)  # file name -> those whose links follow when its turn ends
         self.moved_on: list[Job] = []  # photos that are no longer the version that was queued
 
     def hand_out(self) -> None:
@@ -213,7 +214,8 @@ class Turns:
     def _end(self, job: Job) -> None:
         self._outages.pop((job.photo_id, job.version), None)
         self.tally.recent.append(time.monotonic())
-        self.changed_names.add(job.photo.path.name)
+        name = job.photo.path.name
+        self.changed_names |= {name} | self.neighbours.pop(name, set())
 
     def _free_followers(self, job: Job, news: _Known | _Freed) -> None:
         content = self._reading.pop(job, None)

@@ -5,24 +5,18 @@ import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from bibwatch.store.schema import writing
 from bibwatch.values import Correction
 
-# Only where the version that lies there is the one that was read.
-_PHOTO = """
-FROM photos JOIN jobs ON jobs.photo_id = photos.id
-WHERE dir = :dir AND name = :name AND content_id NOT NULL AND state = 'done'
-"""
-_CONTENT = f"(SELECT content_id {_PHOTO})"
+_CONTENT = "(SELECT id FROM contents WHERE sha256 = :content)"
 # Copies of one photo are one content: all of them follow.
 _NAMES = f"""
 INSERT OR IGNORE INTO corrected_names SELECT DISTINCT name FROM photos WHERE content_id = {_CONTENT}
 """
-_ADD = f"""
+_ADD = """
 INSERT INTO corrections (content_id, kind, bibs, made_at)
-SELECT content_id, :kind, :bibs, :now {_PHOTO}
+SELECT id, :kind, :bibs, :now FROM contents WHERE sha256 = :content
 """
 # What was said in one breath has one time.
 _UNDO = f"""
@@ -39,14 +33,14 @@ class Corrections:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    def add(self, path: Path, words: Iterable[Correction], now: float) -> bool:
-        """Store what a person says about the content of the photo at `path`; False where that is not read yet."""
+    def add(self, content: bytes, words: Iterable[Correction], now: float) -> bool:
+        """Store what a person says about a content, by its SHA-256; False where that was never read."""
         said = [{"kind": word.kind, "bibs": json.dumps(word.bibs), "now": now} for word in words]
-        return self._change(_ADD, path, said)
+        return self._change(_ADD, content, said)
 
-    def undo(self, path: Path) -> bool:
-        """Forget what was said last about the content of the photo at `path`; False where that is nothing."""
-        return self._change(_UNDO, path, [{}])
+    def undo(self, content: bytes) -> bool:
+        """Forget what was said last about a content; False where that is nothing."""
+        return self._change(_UNDO, content, [{}])
 
     def of_photos(self, where: str, given: Mapping[str, object]) -> dict[int, list[Correction]]:
         """Content's id -> what was said about it, oldest first, of the photos that an SQL condition tells."""
@@ -70,12 +64,12 @@ class Corrections:
                 )
         return names
 
-    def _change(self, sql: str, path: Path, rows: Iterable[dict[str, object]]) -> bool:
-        place = {"dir": os.fsencode(path.parent), "name": os.fsencode(path.name)}
+    def _change(self, sql: str, content: bytes, rows: Iterable[dict[str, object]]) -> bool:
+        given = {"content": content}
         with writing(self._db):
-            changed = sum(self._db.execute(sql, place | row).rowcount for row in rows)
+            changed = sum(self._db.execute(sql, given | row).rowcount for row in rows)
             if changed:
-                self._db.execute(_NAMES, place)
+                self._db.execute(_NAMES, given)
             return changed > 0
 
 

@@ -12,9 +12,8 @@ from typing import Any
 
 from bibwatch.store.corrections import Corrections
 from bibwatch.store.schema import IMPORTED, parts_of, plain_cursor, writing
-from bibwatch.values import Box, Correction, Job, Reading, ReadPhoto, Shot, Spelling
+from bibwatch.values import MOST_IN_BURST, Box, Correction, Job, Reading, ReadPhoto, Shot, Spelling
 
-MOST_IN_BURST = 60  # photos: three seconds before and after, at ten a second
 _DONE = """
 UPDATE jobs SET state = 'done', error = NULL, changed_at = :now
 WHERE photo_id = :photo_id AND version = :version AND state = 'reading'
@@ -71,6 +70,12 @@ class Readings:
     def has_read(self, content: bytes, engine: str) -> bool:
         """Whether this engine has read this content, or readings of it were imported."""
         return self._db.execute(_READ_ID, (content, engine)).fetchone() is not None
+
+    def content_of(self, path: Path) -> bytes | None:
+        """The SHA-256 that a photo had when it was read last; None where it never was, or could not be."""
+        sql = "SELECT sha256 FROM photos JOIN contents ON contents.id = content_id WHERE dir = ? AND name = ?"
+        row = self._db.execute(sql, (os.fsencode(path.parent), os.fsencode(path.name))).fetchone()
+        return None if row is None else bytes(row["sha256"])
 
     def finish(self, job: Job, seen: Seen, now: float) -> None:
         """Store what was seen and end the job, in one transaction.

@@ -35,7 +35,9 @@ _TAKEN_OVER = {
     "corrections": (
         "SELECT rowid, content_id, kind, bibs, made_at FROM corrections ORDER BY rowid",
         """INSERT INTO corrections (content_id, kind, bibs, made_at)
-           SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM contents WHERE id = ?1)""",
+           SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM contents WHERE id = ?1)
+           AND ?2 IN ('set', 'add', 'remove') AND typeof(?4) = 'real' AND json_valid(?3) AND json_type(?3) = 'array'
+           AND NOT EXISTS (SELECT 1 FROM json_each(?3) WHERE type != 'text' OR value GLOB '.*' OR value GLOB '*/*')""",
     ),
 }
 _PLACES = (

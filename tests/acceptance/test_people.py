@@ -6,11 +6,12 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from PIL import Image, ImageFilter
 
 from bibwatch.draw import Runner, draw_scene
+from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
-from bibwatch.values import Photo
 from tests.support import Race, draw_photo
 
 SMEAR = 3  # pixels: the number is harder to find
@@ -76,10 +77,35 @@ def test_a_correction_tells_what_keeps_its_link_from_being_made(race: Race) -> N
 def test_a_correction_waits_until_the_photo_is_read_as_it_lies_there(race: Race) -> None:
     photo = draw_photo(race.incoming / "a.jpg", "2419")
     race.command("scan")
-    with closing(Store.open(race.folder / "bibwatch.db")) as store:
-        store.queue.add([Photo(photo, 1, 1)], time.time())  # another version has arrived
+    draw_photo(photo, "3071")  # and nobody has seen that yet
     refused = race.command("correct", str(photo), "--set", "17")
     assert (refused.returncode, "not read yet as it lies there" in refused.stderr) == (1, True)
+    race.command("scan")
+    assert race.command("correct", str(photo), "--add", "17").returncode == 0
+    assert race.links() == {"17/a.jpg", "3071/a.jpg"}
+
+
+def test_a_photo_that_waits_for_another_engine_can_be_corrected_meanwhile(race: Race) -> None:
+    photo = draw_photo(race.incoming / "a.jpg", "2419")
+    race.command("scan")
+    with closing(Store.open(race.folder / "bibwatch.db")) as store:
+        assert store.queue.wait_for_engine("another:1", time.time()) == 1
+    assert race.command("correct", str(photo), "--set", "17").returncode == 0
+    assert race.links() == {"17/a.jpg"}
+
+
+def test_a_correction_beside_another_bibwatch_says_how_its_links_follow(race: Race) -> None:
+    photo = draw_photo(race.incoming / "a.jpg", "2419")
+    race.command("scan")
+    lock = ServiceLock(race.folder / "bibwatch.db")
+    lock.take()
+    try:
+        said = race.command("correct", str(photo), "--set", "17")
+    finally:
+        lock.release()
+    assert (said.returncode, "`bibwatch link` once that is done" in said.stderr) == (0, True)
+    assert race.command("link").returncode == 0
+    assert race.links() == {"17/a.jpg"}
 
 
 def test_why_tells_the_story_of_a_link(race: Race) -> None:
@@ -107,6 +133,7 @@ def test_why_tells_of_a_photo_that_could_not_be_read(race: Race) -> None:
     assert "not read yet" in told
 
 
+@pytest.mark.long
 def test_a_start_list_names_folders_and_a_broken_one_leaves_the_one_before_in_force(service: Race) -> None:
     draw_photo(service.incoming / "a.jpg", "2419", "3071", size=(800, 600))
     service.until(lambda: service.links() == {"2419/a.jpg", "3071/a.jpg"}, "both are linked")
@@ -189,8 +216,8 @@ def test_in_a_burst_a_sure_photo_speaks_for_a_doubtful_one_and_takes_that_back_w
     assert fate == f"wanted: doubtful here, sure at a similar place in {sure}, 0.0 s apart"
     assert service.command("find", "2419").stdout.count("\n") == 2
     assert service.command("find", "2419", "--maybe").returncode == 1
-    sure.unlink()
-    service.until(lambda: service.links() == set(), "what was inferred falls with it")
+    smeared.save(sure)
+    service.until(lambda: service.links() == set(), "what was inferred falls with what it stood on")
 
 
 def probability_of(race: Race, photo: Path) -> float:
@@ -221,5 +248,8 @@ def test_eval_measures_labelled_photos_and_shows_what_was_wrong(race: Race) -> N
     entrants.write_text("bib\n2419\n513\n")
     listed = race.command("eval", *arguments, "--source", "night", "--start-list", str(entrants), "--json")
     assert json.loads(listed.stdout)["false_positives"] == 0
+    entrants.write_text("nothing\n")
+    refused = race.command("eval", *arguments, "--start-list", str(entrants))
+    assert (refused.returncode, "no column for the bib" in refused.stderr) == (2, True)
     nowhere = race.command("eval", *arguments, "--source", "dawn")
     assert (nowhere.returncode, "no photo of source dawn" in nowhere.stderr) == (1, True)

@@ -1,5 +1,6 @@
 """When something goes wrong on race day: folders that go, databases that fail, disks that fill; and what helps then."""
 
+import hashlib
 import itertools
 import json
 import os
@@ -8,6 +9,8 @@ import sqlite3
 import subprocess
 from contextlib import closing, suppress
 from pathlib import Path
+
+import pytest
 
 from bibwatch.store.store import Store
 from bibwatch.values import Correction
@@ -56,6 +59,7 @@ def test_verify_tells_by_its_exit_code_and_in_json_what_does_not_agree(race: Rac
     assert race.links() == set()
 
 
+@pytest.mark.long
 def test_a_folder_that_goes_keeps_its_links_until_it_is_forgotten_and_coming_back_costs_no_reading(race: Race) -> None:
     race.configure("all", SELDOM)
     race.start()
@@ -74,6 +78,7 @@ def test_a_folder_that_goes_keeps_its_links_until_it_is_forgotten_and_coming_bac
     assert race.command("verify").returncode == 0
 
 
+@pytest.mark.long
 def test_a_folder_that_is_another_one_keeps_its_links_over_a_restart_until_its_photos_are_back(race: Race) -> None:
     race.configure("all", OFTEN)
     race.start()
@@ -121,13 +126,15 @@ def test_what_looks_after_a_database_makes_none(race: Race) -> None:
     assert sorted(path.name for path in race.folder.iterdir()) == ["config.yaml", "incoming"]
 
 
+@pytest.mark.long
 def test_a_damaged_database_is_refused_and_made_anew_when_asked_while_the_links_stay(race: Race) -> None:
     race.start()
     links = linked(race, "2419", "3071", "17")
     assert race.stop() == 0
     database = race.folder / "bibwatch.db"
     with closing(Store.open(database)) as store:
-        assert store.corrections.add(race.incoming / "17.jpg", [Correction("add", ("18",))], 1.0)
+        content = hashlib.sha256((race.incoming / "17.jpg").read_bytes()).digest()
+        assert store.corrections.add(content, [Correction("add", ("18",))], 1.0)
     with closing(sqlite3.connect(database)) as connection:
         sql = "SELECT rootpage FROM sqlite_master WHERE name = 'readings'"
         page = connection.execute(sql).fetchone()[0] - 1
@@ -165,6 +172,7 @@ def kept_aside(race: Race) -> list[Path]:
     return [path for path in race.folder.glob("bibwatch.db.damaged-*") if not path.name.endswith(("-wal", "-shm"))]
 
 
+@pytest.mark.long
 def test_a_database_that_another_program_locks_costs_no_photo_and_no_restart(service: Race, tmp_path: Path) -> None:
     assert service.process is not None
     links = linked(service, "2419")
@@ -186,6 +194,7 @@ def test_a_database_that_another_program_locks_costs_no_photo_and_no_restart(ser
     assert "well again: " in service.log()
 
 
+@pytest.mark.long
 def test_a_link_root_that_is_full_or_read_only_for_a_while_heals_without_a_restart(race: Race, mounts: Mounts) -> None:
     card = mounts.disk(race.folder / "card", "size=64k,nr_inodes=64")
     race.bibs = card / "bibs"

@@ -119,7 +119,9 @@ class Track(Race):
     def correct(self, photo: Path, bib: str) -> None:
         """A person adds a bib to a photo, while no service runs."""
         with closing(Store.open(self.database)) as store:
-            assert store.corrections.add(photo, [Correction("add", (bib,))], time.time())
+            content = store.readings.content_of(photo)
+            assert content is not None
+            assert store.corrections.add(content, [Correction("add", (bib,))], time.time())
         self.corrected[photo] = bib
 
     def put_foreign(self, path: Path, text: str) -> None:

@@ -34,20 +34,19 @@ def said(store: Store, path: Path = HERE) -> tuple[Correction, ...]:
 
 def test_what_was_said_in_one_breath_is_undone_in_one(store: Store) -> None:
     read(store, HERE)
-    assert store.corrections.add(HERE, [Correction("add", ("7",))], 1.0)
-    assert store.corrections.add(HERE, [Correction("remove", ("8",)), Correction("add", ("9",))], 2.0)
+    assert store.corrections.add(b"1", [Correction("add", ("7",))], 1.0)
+    assert store.corrections.add(b"1", [Correction("remove", ("8",)), Correction("add", ("9",))], 2.0)
     assert [word.kind for word in said(store)] == ["add", "remove", "add"]
-    assert store.corrections.undo(HERE)
+    assert store.corrections.undo(b"1")
     assert said(store) == (Correction("add", ("7",)),)
     assert said(store)[0].made_at == 1.0
-    assert store.corrections.undo(HERE)
-    assert not store.corrections.undo(HERE)
+    assert store.corrections.undo(b"1")
+    assert not store.corrections.undo(b"1")
 
 
 def test_nothing_can_be_said_of_a_photo_that_was_not_read(store: Store) -> None:
     store.queue.add([Photo(HERE, 1, 1)], time.time())
-    assert not store.corrections.add(HERE, [Correction("add", ("7",))], 1.0)
-    assert not store.corrections.add(Path("/in/unknown.jpg"), [Correction("add", ("7",))], 1.0)
+    assert not store.corrections.add(b"1", [Correction("add", ("7",))], 1.0)
     assert store.corrections.take_names() == []
 
 
@@ -55,10 +54,10 @@ def test_the_names_of_all_copies_are_told_once(store: Store) -> None:
     read(store, HERE)
     read(store, Path("/in/copy.jpg"))
     read(store, Path("/in/other.jpg"), content=b"2")
-    store.corrections.add(HERE, [Correction("add", ("7",))], 1.0)
+    store.corrections.add(b"1", [Correction("add", ("7",))], 1.0)
     assert sorted(store.corrections.take_names()) == ["a.jpg", "copy.jpg"]
     assert store.corrections.take_names() == []
-    store.corrections.undo(HERE)
+    store.corrections.undo(b"1")
     assert sorted(store.corrections.take_names()) == ["a.jpg", "copy.jpg"]
     assert said(store, Path("/in/copy.jpg")) == ()
 
@@ -70,11 +69,15 @@ def test_spellings_are_kept_with_their_reading(store: Store) -> None:
     assert photo.readings == (SPELLED, plain)
 
 
-def test_a_word_about_a_photo_that_was_saved_anew_waits_until_that_is_read(store: Store) -> None:
+def test_the_content_of_a_photo_is_that_which_was_read_last(store: Store) -> None:
     read(store, HERE)
     store.queue.add([Photo(HERE, 2, 2)], time.time())
-    assert not store.corrections.add(HERE, [Correction("add", ("7",))], 1.0)
-    assert said(store) == ()
+    assert store.readings.content_of(HERE) == b"1"
+    job = store.queue.claim(time.time())
+    assert job is not None
+    assert store.queue.fail(job, "no picture", time.time())
+    assert store.readings.content_of(HERE) is None
+    assert store.readings.content_of(Path("/in/unknown.jpg")) is None
 
 
 def test_an_event_is_learned_from_what_its_photos_show(store: Store) -> None:

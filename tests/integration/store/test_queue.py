@@ -219,9 +219,9 @@ def test_another_engine_reads_all_again_and_the_first_ones_readings_serve_until_
 
 def test_corrections_stay_with_the_content_when_the_file_moves(store: Store) -> None:
     store.queue.add([A], now=1.0)
-    assert not store.corrections.add(A.path, [Correction("add", ("7",))], now=1.5)
+    assert not store.corrections.add(b"A", [Correction("add", ("7",))], now=1.5)
     store.readings.finish(claim(store), seen(), now=2.0)
-    assert store.corrections.add(A.path, [Correction("set", ("7", "0042"))], now=3.0)
+    assert store.corrections.add(b"A", [Correction("set", ("7", "0042"))], now=3.0)
     store.queue.remove([A.path])
     store.queue.add([B], now=4.0)
     store.readings.finish_known(claim(store), b"A", now=5.0)

@@ -39,12 +39,23 @@ def database(tmp_path: Path) -> Path:
         for number in range(300):
             store.readings.finish(claim(store), seen(str(number).encode()), now=2.0)
         for number, correction in enumerate(SAID):
-            store.corrections.add(Path("/in/5.jpg"), [correction], now=3.0 + number)
+            store.corrections.add(b"5", [correction], now=3.0 + number)
         store.links.remember_folder(Path("/bibs/7"))
         store.links.remember(LINKS.values())
         store.queue.seen_at({Path("/in/0.jpg"): PLACE, Path("/in/1.jpg"): PLACE})
         store.roots.remember(Path("/bibs"), PLACE, Path("/"))
     return path
+
+
+def test_words_that_damage_made_nonsense_of_are_left_out(database: Path) -> None:
+    nonsense = ('["7"', '"7"', "[7]", '["../7"]', '["a/b"]', "null")
+    with closing(sqlite3.connect(database)) as connection:
+        sql = "INSERT INTO corrections (content_id, kind, bibs, made_at) VALUES (1, 'set', ?, 1.0)"
+        connection.executemany(sql, [(bibs,) for bibs in nonsense])
+        connection.execute("UPDATE corrections SET made_at = 'x' WHERE kind = 'remove'")
+        connection.commit()
+    _, taken = set_aside(database, STAMP)
+    assert taken["corrections"] == 1
 
 
 def root_page(database: Path, table: str) -> int:
