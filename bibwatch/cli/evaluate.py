@@ -13,7 +13,7 @@ import click
 from bibwatch.cli.options import as_json, config_option, config_or_defaults, reader_options
 from bibwatch.cli.show import counting
 from bibwatch.config import Config, with_reader
-from bibwatch.errors import BibwatchError, PhotoError
+from bibwatch.errors import BibwatchError, ConfigError, PhotoError
 from bibwatch.files import whole_file
 from bibwatch.values import ReadPhoto, shown
 
@@ -64,7 +64,12 @@ def evaluate(  # noqa: PLR0913, PLR0917  # one for each option
     given = config_or_defaults(config_path, need_engine=engine is None and device is None)
     wanted = {"targets": None} | ({"start_list": start_list} if start_list else {})
     config = with_reader(given, engine, device).model_copy(update=wanted)
-    decide = rules(config, Event())
+    try:
+        decide = rules(config, Event())
+    except ConfigError as error:
+        if start_list is None:
+            raise
+        raise click.BadParameter("; ".join(error.problems), param_hint="--start-list") from error
     photos = [photo for photo in read_manifest(manifest) if not sources or photo.source in sources]
     if not photos:
         raise BibwatchError(f"{shown(manifest)}: no photo of source {' or '.join(sources)}")

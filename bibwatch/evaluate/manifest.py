@@ -39,13 +39,20 @@ def _photos(path: Path, rows: "csv.DictReader[str]") -> Iterator[LabelledPhoto]:
     missing = [column for column in ("file", "bibs") if column not in (rows.fieldnames or ())]
     if missing:
         raise BibwatchError(f"{shown(path)}: no column {' and no column '.join(missing)} in its first line")
+    lines: dict[str, int] = {}
     for row in rows:
-        if not row["file"] or row["bibs"] is None:
-            raise BibwatchError(f"{shown(path)}, line {rows.line_num}: a row needs a file and its bibs, if only empty")
-        bibs = _bibs(row["bibs"])
-        ambiguous = _bibs(row.get("ambiguous") or "") - bibs
-        yield LabelledPhoto(row["file"], bibs, ambiguous, (row.get("source") or "").strip())
+        where = f"{shown(path)}, line {rows.line_num}"
+        file, bibs = row["file"], row["bibs"]
+        if not file or bibs is None:
+            raise BibwatchError(f"{where}: a row needs a file and its bibs, if only empty")
+        if file in lines:
+            raise BibwatchError(f"{where}: {shown(file)} is in line {lines[file]} already; a photo has one row")
+        lines[file] = rows.line_num
+        ambiguous = _bibs(row.get("ambiguous") or "", where) - _bibs(bibs, where)
+        yield LabelledPhoto(file, _bibs(bibs, where), ambiguous, (row.get("source") or "").strip())
 
 
-def _bibs(text: str) -> frozenset[str]:
+def _bibs(text: str, where: str) -> frozenset[str]:
+    if parted := next((mark for mark in ",;" if mark in text), None):
+        raise BibwatchError(f"{where}: {text!r}: bibs are parted by blanks, not by {parted!r}")
     return frozenset(bib.upper() for bib in text.split())

@@ -29,6 +29,8 @@ def test_files_and_bibs_are_enough(tmp_path: Path) -> None:
         ("file,numbers\na.jpg,7\n", "no column bibs"),
         ("file,bibs\n", "no photo in it"),
         ("file,bibs\na.jpg\n", "line 2: a row needs a file and its bibs"),
+        ("file,bibs\na.jpg,7\nb.jpg,\na.jpg,8\n", "line 4: a.jpg is in line 2 already"),
+        ("file,bibs\na.jpg,7;8\n", "line 2: '7;8': bibs are parted by blanks, not by ';'"),
         (b"file,bibs\n\xff,7\n", "cannot be read"),
     ],
 )
