@@ -15,7 +15,7 @@ test: .venv/full
 	@$(BIN)/python -m pytest -m "not long"
 
 test-long: .venv/full
-	@echo "== Testing what takes long: every shared photo, trainings, a switch of engines (about six minutes)"
+	@echo "== Testing what takes long: every shared photo, trainings, a switch of engines, folders that go (about nine minutes)"
 	@$(BIN)/python -m pytest -m long
 
 FAULTS :=

@@ -230,6 +230,7 @@ def test_the_watchdog_hears_nothing_once_no_photo_would_be_found_any_more(manage
     assert manager.places_of("STATUS", told + 1)
 
 
+@pytest.mark.long
 def test_a_locked_database_is_told_everywhere_and_is_no_silence(manager: Manager) -> None:
     metrics = manager.folder / "bibwatch.prom"
     manager.configure("all", f"metrics: {metrics}\n")

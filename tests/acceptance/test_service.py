@@ -5,6 +5,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from bibwatch.log import LINES
 from tests.support import Race, draw_photo
 
@@ -99,6 +101,7 @@ def test_two_cameras_photos_of_one_name_are_both_linked(service: Race) -> None:
     assert targets == {"cam1", "cam2"}
 
 
+@pytest.mark.long
 def test_the_service_stops_cleanly_and_leaves_no_process(service: Race) -> None:
     pids = service.status()["workers"]["pids"]
     for number in range(12):
@@ -113,6 +116,7 @@ def test_the_service_stops_cleanly_and_leaves_no_process(service: Race) -> None:
     assert service.status()["inferences"] == 12
 
 
+@pytest.mark.long
 def test_kill_9_in_the_middle_loses_nothing(race: Race, tmp_path: Path) -> None:
     for number in range(50):
         draw_photo(tmp_path / "card" / f"{1000 + number}.jpg", str(1000 + number), size=(320, 160))

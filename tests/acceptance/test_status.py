@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from tests.support import HANG_S, Race, draw_photo
 
 
@@ -62,6 +64,7 @@ def test_status_names_folders_watches_and_readers(race: Race) -> None:
         assert [line for line in lines if re.fullmatch(expected, line)], (expected, lines)
 
 
+@pytest.mark.long
 def test_a_folder_that_is_away_is_named_with_what_is_wrong_until_it_is_back(service: Race) -> None:
     service.incoming.rename(service.folder / "unplugged")
     service.until(lambda: service.status()["state"] == "degraded", "its absence shows")

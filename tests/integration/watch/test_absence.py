@@ -87,6 +87,7 @@ def test_a_folder_deleted_and_made_again_keeps_its_photos(root: Path, watchers: 
     assert watcher.names() == ["a.jpg", "cam1/b.jpg"]
 
 
+@pytest.mark.long
 def test_a_folder_renamed_away_and_back_is_well_and_watched_again(
     root: Path, tmp_path: Path, watchers: Watchers
 ) -> None:

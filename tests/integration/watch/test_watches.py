@@ -168,6 +168,7 @@ def test_a_kernel_without_watches_to_give_is_told_with_its_remedy_while_scans_fi
     watcher.until(lambda: watcher.source.faults() == {})
 
 
+@pytest.mark.long
 def test_a_folder_that_the_kernel_refuses_to_watch_is_scanned_often_until_it_can_be(
     watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
