@@ -75,13 +75,10 @@ def _parsed(text: str) -> tuple[Number, ...]:
     if not _DIGIT.search(text):
         return ()
     whole = _ONE.sub("1", _ZERO.sub("0", text.strip()))
-    found = tuple(_numbers(whole, alone=True))
-    if not found:
-        return ()
     rest = whole
     for pattern in NO_BIBS.values():
         rest = pattern.sub(" ", rest)
-    return found if rest == whole else tuple(_numbers(rest, alone=False))
+    return tuple(_numbers(rest, alone=rest == whole))
 
 
 def bare(word: str) -> str:

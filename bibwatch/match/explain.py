@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from bibwatch.match.bibs import no_bib, numbers_in
 from bibwatch.match.bursts import Inferred
-from bibwatch.match.decide import MAYBE, Rules, bibs_of, may_run, maybes_of
+from bibwatch.match.decide import MAYBE, Rules, bibs_of, may_run, maybes_of, words_about
 from bibwatch.match.naming import BibRules
 from bibwatch.match.weigh import Candidate, candidates
 from bibwatch.values import Correction, Reading, ReadPhoto, shown
@@ -29,7 +29,7 @@ def story_of(reading: Reading, rules: Rules) -> Iterator[str]:
 
 def fate_of(bib: str, photo: ReadPhoto, rules: Rules) -> str:
     """Whether a photo is linked for a bib, and by what rule."""
-    added = _last_word(bib, photo.corrections)
+    added = _last_word(bib, words_about(photo, rules))
     if bib not in bibs_of(photo, rules):
         near = bib in maybes_of(photo, rules)
         return f"not linked: {added}" if added else "a maybe, not linked" if near else "not linked: not seen surely"

@@ -84,12 +84,12 @@ def _named(text: str, rules: BibRules) -> tuple[Named, ...]:
 
 def _with_known(text: str, rules: BibRules) -> Iterator[Named]:
     """The bibs that a text names to the letter, whatever they are made of, as in VIP12 and 883-2; and its numbers."""
-    words = {word: bare(word).upper() for word in text.split()}
-    known = [name for name in dict.fromkeys((text.strip().upper(), *words.values())) if _is_known(name, rules)]
-    whole = text.strip().upper() in known
-    rest = [] if whole else [word for word, name in words.items() if name not in known]
-    numbers = numbers_in(" ".join(rest))
-    alone = all(len(words[word]) <= 1 for word in rest) or (bool(numbers) and all(number.alone for number in numbers))
+    whole = text.strip().upper()
+    words = [(word, bare(word).upper()) for word in text.split()]
+    known = [name for name in dict.fromkeys((whole, *(name for _, name in words))) if _is_known(name, rules)]
+    rest = [] if whole in known else [(word, name) for word, name in words if name not in known]
+    numbers = numbers_in(" ".join(word for word, _ in rest) if known else text)
+    alone = all(len(name) <= 1 for _, name in rest) or (bool(numbers) and all(number.alone for number in numbers))
     for name in known:
         yield _weighed(rules.asked.get(name, name), ASKED_SHARE, rules, alone, year=False)
     yield from (_called(number, rules) for number in numbers)
@@ -117,7 +117,7 @@ def _called(number: Number, rules: BibRules) -> Named:
         if rules.format is None and entrants is not None and name in entrants:
             return _weighed(name, max(ENTRANT_SHARE, usual), rules, alone, year=of_event)
         if rules.format is not None and rules.format.fullmatch(name):
-            return _weighed(name, ASKED_SHARE, rules, alone, year=of_event)
+            return _weighed(name, max(ASKED_SHARE, usual), rules, alone, year=of_event)
     name = event.name_of(number)
     year = of_event or (is_year(number.digits) and not event.reaches_years)
     found = _weighed(name if name in names else names[0], max(usual, LEAST), rules, alone, year=year)

@@ -72,7 +72,7 @@ def start_list(bibs: Mapping[str, str], problems: Sequence[str] = (), doubtful: 
     """The list of these bibs, in capitals, and their names."""
     lettered = set()
     for before, digits, after in (match.groups() for match in map(_FORM.fullmatch, bibs) if match):
-        lettered |= {(digits, side) for side, letter in (("before", before), ("after", after)) if letter}
+        lettered |= {(digits, side) for side, word in (("before", before), ("after", after)) if len(word) == 1}
     return StartList(bibs, tuple(problems), doubtful, Counter(map(form_of, bibs)), frozenset(lettered))
 
 

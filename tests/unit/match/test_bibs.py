@@ -49,6 +49,11 @@ def test_a_line_may_hold_several_numbers() -> None:
     assert numbers_in("2419 17") == (Number("", "2419", "", alone=True), Number("", "17", "", alone=True))
 
 
+@pytest.mark.parametrize("text", ["10K-2419", "10km 2419", "5km/2419", "12:30 2419"])
+def test_a_number_beside_a_distance_or_a_time_is_found_and_not_alone(text: str) -> None:
+    assert numbers_in(text)[-1:] == (Number("", "2419", "", alone=False),)
+
+
 def test_a_letter_in_a_tile_of_its_own_leaves_the_number_alone() -> None:
     assert numbers_in("M 99191") == (Number("", "99191", "", alone=True),)
 

@@ -59,6 +59,12 @@ def test_what_became_of_a_bib_names_the_rule() -> None:
     assert fate_of("99", one, rules()) == "not linked: not seen surely"
 
 
+def test_what_was_said_of_a_target_is_told_however_that_is_written() -> None:
+    asked = rules("vip12", bibs=BibRules(EVENT, asked={"VIP12": "vip12"}))
+    assert fate_of("vip12", photo(said=(Correction("add", ("VIP12",)),)), asked) == "wanted: a person said so"
+    assert fate_of("vip12", photo(said=(Correction("remove", ("VIP12",)),)), asked) == "not linked: a person removed it"
+
+
 def test_a_bib_that_a_person_did_not_name_is_told_so() -> None:
     one = photo("2419", said=(Correction("set", ("17",)),))
     assert fate_of("2419", one, rules()) == "not linked: a person said the bibs are 17"

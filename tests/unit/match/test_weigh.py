@@ -97,14 +97,26 @@ def test_what_a_person_says_is_no_bib_does_not_make_a_misreading_of_it_one(
     assert spelled[0][0] not in {candidate.bib for candidate in found}
 
 
+def test_what_has_the_configs_format_is_no_less_usual_than_what_has_not() -> None:
+    spelled = reading(("1123", 0.8), ("7123", 0.15))
+    rules = replace(RULES, format=re.compile(r"[1-4]\d{3}"))
+    assert odds_of("1123", spelled, rules) >= odds_of("1123", spelled) > 0.8
+
+
+def test_a_phone_number_whose_pairs_come_again_holds_no_bib_where_bibs_may_be_words() -> None:
+    listed = replace(RULES, entrants=start_list({"VIP1": "", "06": "", "12": "", "34": "", "56": ""}))
+    assert candidates(reading(("06 12 12 34 56", 0.95)), listed) == ()
+
+
 def test_where_letters_tell_bibs_apart_one_without_a_letter_is_another_runners() -> None:
     event = Event(bibs=99, lengths={2: 0.5, 3: 0.5}, letter="after", letters={"A": 0.5, "B": 0.5}, tells_apart=True)
     asked = BibRules(event, asked={"56": "56"})
     assert [one.bib for one in candidates(reading(("56A", 0.99)), asked)] == ["56A"]
     assert odds_of("56", reading(("56", 0.99)), asked) > 0.9
-    listed = BibRules(event, entrants=start_list({"156": "", "156A": "", "156B": "", "17": ""}))
+    listed = BibRules(event, entrants=start_list({"156": "", "156A": "", "156B": "", "17": "", "VIP17": ""}))
     assert odds_of("156", reading(("156D", 0.99)), listed) == 0
-    assert odds_of("17", reading(("17D", 0.99)), listed) > 0.9  # nobody else runs with 17
+    assert odds_of("17", reading(("17D", 0.99)), listed) > 0.9  # nobody runs with 17 and a letter
+    assert odds_of("17", reading(("M17", 0.99)), listed) > 0.9
 
 
 def test_a_format_makes_no_bib_of_a_distance_nor_of_the_year_on_many_photos() -> None:
