@@ -90,10 +90,10 @@ def story(config: Config, photo: Path) -> Story:
 
 def _change(config: Config, photo: Path, change: Callable[[Store, bytes], object]) -> Corrected:
     with closing(Store.open_existing(config.database)) as store:
-        path, _, _ = _known(store, photo)
+        path, state, _ = _known(store, photo)
         wanted = rules(config, known_event(store))
-        content, before = _content_of(store, path), _read(store, config, path)
-        if before is None or content is None or store.readings.content_of(path) != content:
+        content, before = store.readings.content_of(path), _read(store, config, path)
+        if before is None or content is None or not _lies_there(content, path, state):
             raise BibwatchError(f"{shown(path)}: not read yet as it lies there; `bibwatch why` tells more")
         change(store, content)
         after = _read(store, config, path) or before  # gone this moment: nothing more to tell
@@ -102,17 +102,15 @@ def _change(config: Config, photo: Path, change: Callable[[Store, bytes], object
         return Corrected(path, bibs_of(before, wanted), bibs, remarks)
 
 
-def _content_of(store: Store, path: Path) -> bytes | None:
-    """The SHA-256 of a photo that a person looks at now; None where it is another version than is known."""
-    sighting = store.queue.sighting(path)
-    if sighting is None:
-        return None
+def _lies_there(content: bytes, path: Path, state: str) -> bool:
+    """Whether a person who looks at the photo sees this content."""
     try:
-        return load(Photo(path, *sighting.version)).content
+        there = path.stat()
+        return load(Photo(path, there.st_size, there.st_mtime_ns)).content == content
     except PhotoError:
-        return None
-    except OSError as error:
-        raise BibwatchError(f"{shown(path)}: cannot be read: {error.strerror}") from error
+        return False
+    except OSError:
+        return state == "done"  # its folder is away, and its links tell what was there
 
 
 def _remarks(bibs: frozenset[str], wanted: Rules) -> Iterator[str]:
@@ -132,11 +130,11 @@ def _relink(store: Store, config: Config, wanted: Rules) -> Iterator[str]:
             lock.take()
             break
         except CouldNotStart:
-            if time.monotonic() > until:
-                yield "kept, but another bibwatch has the links in hand; `bibwatch link` once that is done"
-                return
             if not store.corrections.names_wait():
                 return  # a service has taken them over
+            if time.monotonic() > until:
+                yield "its links follow once the bibwatch that runs gets to them; after a scan, by `bibwatch link`"
+                return
             time.sleep(LOOK_S)
     try:
         names = store.corrections.take_names()

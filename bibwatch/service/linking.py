@@ -135,7 +135,7 @@ def relink_once(config: Config, *, dry_run: bool) -> Applied:
     try:
         with closing(Store.open(config.database)) as store:
             linking = Linking(store, fingerprint, config, rules(config, learn_anew(store, fingerprint)))
-            # What is said while the sweep goes on, of photos that it is past already.
+            store.corrections.take_names()  # which the sweep comes to; of what is said meanwhile it may be past already
             said_meanwhile = (linking.apply(names) for names in iter(store.corrections.take_names, []))
             return _joined(chain(linking.sweep(), said_meanwhile))
     finally:

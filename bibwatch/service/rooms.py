@@ -3,9 +3,11 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
+from types import MappingProxyType
 
 from bibwatch.config import Config
 from bibwatch.errors import CouldNotStart
@@ -25,6 +27,7 @@ from bibwatch.watch.source import Source
 RETRY_LINKS_S = 5.0  # between tries to make links that the disk refused
 SWEEP_SHARE = 4  # a comparison of all links with the disk rests this many times as long as it took
 AT_ONCE = float("-inf")
+NOTHING_AMISS: Mapping[Path, str] = MappingProxyType({})
 
 log = logging.getLogger(__name__)
 
@@ -101,9 +104,7 @@ class Rooms:
         self.turns.changed_names.update(self.store.corrections.take_names())
         self.learning.look_again()
         self.source.rescan()
-        troubles = self.linking.troubles
-        self._begin_linking(self.rules)
-        self.linking.troubles = troubles  # until the sweep has looked
+        self._begin_linking(self.rules, self.linking.troubles)
 
     def take_changes(self, now: float) -> None:
         """Queue what came to rest in the watched folders, and forget what went."""
@@ -118,9 +119,6 @@ class Rooms:
         rested = self.inbox.rested
         present = [Photo(path, it.stamp.size, it.stamp.mtime_ns) for path, it in rested.items() if it.stamp is not None]
         if present:
-            for photo in present:  # what was inferred from its old version may fall with that
-                if around := self.linking.burst_names([photo.path.name]):
-                    self.turns.neighbours[photo.path.name] |= around
             places = {path.parent: it.place for path, it in rested.items() if it.place is not None}
             self.store.queue.add(present, self.now(), places)
             for photo in present:  # not again where the next fails
@@ -173,7 +171,8 @@ class Rooms:
         tally = self.turns.tally
         changed = self.learning.follow(tally.read + tally.reused + self._gone, at_last=at_last)
         if changed:
-            self._begin_linking(replace(self.rules, bibs=replace(self.rules.bibs, event=self.learning.event)))
+            bibs = replace(self.rules.bibs, event=self.learning.event)
+            self._begin_linking(replace(self.rules, bibs=bibs), self.linking.troubles)
         return changed
 
     @property
@@ -206,12 +205,18 @@ class Rooms:
         self.pool = pool_for(config, engine)
         self.turns = Turns(self.store, self.pool, engine, config.reader.attempts, self.now)
         self.turns.tally = tally
+        self.turns.names_around = self._names_around
         self.pool.start()
 
-    def _begin_linking(self, wanted: Rules) -> None:
+    def _begin_linking(self, wanted: Rules, troubles: Mapping[Path, str] = NOTHING_AMISS) -> None:
+        """`troubles` are those of the same link root, which stand until the comparison has looked."""
         self.rules = wanted
         self.linking = Linking(self.store, self.engine, self.config, wanted)
+        self.linking.troubles |= troubles
         self._sweep, self._sweep_at = None, AT_ONCE
+
+    def _names_around(self, name: str) -> set[str]:
+        return self.linking.burst_names([name])
 
     def _begin_watching(self, config: Config) -> None:
         photos, watching = config.photos, Watching.of(config)

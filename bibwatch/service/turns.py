@@ -74,7 +74,7 @@ class Turns:
         self._outages: dict[tuple[int, int], int] = {}  # photo id and version -> tries that met a dead share
         self.tally = Tally()
         self.changed_names: set[str] = set()  # file names of photos whose links may have changed
-        self.neighbours = defaultdict[str, set[str]](set)  # file name -> those whose links follow when its turn ends
+        self.names_around: Callable[[str], set[str]] = lambda name: set()  # those that its old version may speak for
         self.moved_on: list[Job] = []  # photos that are no longer the version that was queued
 
     def hand_out(self) -> None:
@@ -159,6 +159,7 @@ class Turns:
             self._pool.go(job)
 
     def _finish(self, job: Job, read: Read) -> None:
+        self.changed_names |= self.names_around(job.photo.path.name)
         content = self._reading[job]
         seen = Seen(content, self._engine, read.readings, read.width, read.height, read.seconds, read.shot)
         self._store.readings.finish(job, seen, self._clock())
@@ -171,6 +172,7 @@ class Turns:
         self._free_followers(job, _Known(content))
 
     def _reuse(self, job: Job, content: bytes) -> None:
+        self.changed_names |= self.names_around(job.photo.path.name)
         self._store.readings.finish_known(job, content, self._clock())
         self.tally.reused += 1
         self._end(job)
@@ -201,6 +203,7 @@ class Turns:
         log.warning("%s: %s; next try in %.0f s", shown(path), reason, delay, extra=fields(path))
 
     def _fail(self, job: Job, reason: str) -> None:
+        self.changed_names |= self.names_around(job.photo.path.name)
         if not self._store.queue.fail(job, reason, self._clock()):
             return  # the photo has a new version, or its content turned out to be known
         self.tally.failed += 1
@@ -214,8 +217,7 @@ class Turns:
     def _end(self, job: Job) -> None:
         self._outages.pop((job.photo_id, job.version), None)
         self.tally.recent.append(time.monotonic())
-        name = job.photo.path.name
-        self.changed_names |= {name} | self.neighbours.pop(name, set())
+        self.changed_names.add(job.photo.path.name)
 
     def _free_followers(self, job: Job, news: _Known | _Freed) -> None:
         content = self._reading.pop(job, None)

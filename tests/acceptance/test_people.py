@@ -1,6 +1,7 @@
 """What people do with their race's bibs: start lists, corrections, questions, measurements."""
 
 import json
+import os
 import re
 import time
 from contextlib import closing
@@ -83,6 +84,21 @@ def test_a_correction_waits_until_the_photo_is_read_as_it_lies_there(race: Race)
     race.command("scan")
     assert race.command("correct", str(photo), "--add", "17").returncode == 0
     assert race.links() == {"17/a.jpg", "3071/a.jpg"}
+    times = photo.stat()
+    photo.write_bytes(photo.read_bytes()[:-1] + b"x")
+    os.utime(photo, ns=(times.st_atime_ns, times.st_mtime_ns))  # as some tools do that write over a file
+    assert race.command("correct", str(photo), "--none").returncode == 1
+
+
+def test_a_photo_that_is_merely_touched_or_out_of_reach_can_be_corrected(race: Race) -> None:
+    photo = draw_photo(race.incoming / "a.jpg", "2419")
+    race.configure("all", "links: {mode: copy}\n")
+    race.command("scan")
+    photo.touch()
+    assert race.command("correct", str(photo), "--add", "17").returncode == 0
+    race.incoming.rename(race.folder / "away")
+    assert race.command("correct", str(race.bibs / "2419" / "a.jpg"), "--remove", "2419").returncode == 0
+    assert race.links() == {"17/a.jpg"}
 
 
 def test_a_photo_that_waits_for_another_engine_can_be_corrected_meanwhile(race: Race) -> None:
@@ -103,7 +119,7 @@ def test_a_correction_beside_another_bibwatch_says_how_its_links_follow(race: Ra
         said = race.command("correct", str(photo), "--set", "17")
     finally:
         lock.release()
-    assert (said.returncode, "`bibwatch link` once that is done" in said.stderr) == (0, True)
+    assert (said.returncode, "by `bibwatch link`" in said.stderr) == (0, True)
     assert race.command("link").returncode == 0
     assert race.links() == {"17/a.jpg"}
 

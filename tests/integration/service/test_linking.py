@@ -11,9 +11,10 @@ import pytest
 
 from bibwatch.config import load_config
 from bibwatch.errors import DatabaseUnreadable
+from bibwatch.link.apply import Applied
 from bibwatch.link.plan import Plan
 from bibwatch.service.learning import known_event
-from bibwatch.service.linking import Linking
+from bibwatch.service.linking import Linking, relink_once
 from bibwatch.service.mend import forget
 from bibwatch.service.setup import rules
 from bibwatch.service.status import gather
@@ -22,7 +23,7 @@ from bibwatch.store.readings import Seen
 from bibwatch.store.rescue import set_aside
 from bibwatch.store.store import Store
 from bibwatch.store.tables import FIRST_TABLES
-from bibwatch.values import Box, Job, Photo, Reading
+from bibwatch.values import Box, Correction, Job, Photo, Reading
 from tests.mounts import Mounts
 
 ENGINE = "engine:1"
@@ -115,6 +116,19 @@ def test_a_trouble_is_forgotten_once_it_is_gone(race: Race) -> None:
     race.linking.apply(["a.jpg"])
     assert race.linking.troubles == {}
     assert mine.is_symlink()
+
+
+def test_what_a_person_says_while_links_are_made_is_followed_too(race: Race, monkeypatch: pytest.MonkeyPatch) -> None:
+    race.read("a.jpg", "7")
+    whole = Linking.sweep
+
+    def sweep(linking: Linking) -> Iterator[Applied]:
+        yield from whole(linking)
+        assert race.store.corrections.add(b"a.jpg ('7',)", [Correction("set", ("8",))], time.time())
+
+    monkeypatch.setattr(Linking, "sweep", sweep)
+    relink_once(load_config(race.folder / "config.yaml"), dry_run=False)
+    assert set(race.links()) == {"8/a.jpg"}
 
 
 def test_status_tells_down_from_degraded_from_well(race: Race) -> None:

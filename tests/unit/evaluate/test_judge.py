@@ -15,7 +15,7 @@ from bibwatch.evaluate.manifest import LabelledPhoto
 from bibwatch.match.decide import Match, Rules
 from bibwatch.match.naming import BibRules
 from bibwatch.match.startlist import start_list
-from bibwatch.values import Box, Reading, ReadPhoto, Shot, Targets
+from bibwatch.values import MOST_IN_BURST, Box, Reading, ReadPhoto, Shot, Targets
 
 RULES = Rules(Targets(None), 0.0, 0.5, 0.5, 0.5, "{bib}")
 
@@ -71,6 +71,15 @@ def test_a_burst_supports_its_photos_doubtful_bibs() -> None:
     low = replace(RULES, min_score=0.0)
     assert [one.missed for one in judge(photos, shots, low)] == [set(), {"2419"}]
     assert [one.missed for one in judge(photos, shots, replace(low, burst_s=2.0))] == [set(), set()]
+
+
+def test_more_photos_of_one_moment_than_a_burst_has_support_none() -> None:
+    photos = [photo(f"{n}", "2419") for n in range(MOST_IN_BURST + 1)]
+    seen = seen_in({one.file: (reading("2419", 0.9 if one.file == "0" else 0.3),) for one in photos})
+    shots = {file: replace(one, shot=Shot("cam", 1.0)) for file, one in seen.items()}
+    close = replace(RULES, min_score=0.0, burst_s=2.0)
+    assert sum(bool(one.missed) for one in judge(photos, shots, close)) == MOST_IN_BURST
+    assert not any(one.missed for one in judge(photos[1:], {**shots, "1": shots["0"]}, close))
 
 
 def test_each_source_is_an_event_of_its_own() -> None:
