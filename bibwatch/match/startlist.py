@@ -64,7 +64,7 @@ class StartList:
 
 def form_of(bib: str) -> Form:
     """Whether a letter stands before, how many digits, whether a letter stands after."""
-    match = _FORM.fullmatch(bib)
+    match = None if bib.isdigit() else _FORM.fullmatch(bib)
     return (False, len(bib), False) if match is None else (bool(match[1]), len(match[2]), bool(match[3]))
 
 

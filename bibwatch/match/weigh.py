@@ -16,6 +16,7 @@ from bibwatch.values import UNKNOWN, Reading, Spelling
 
 HOPELESS = 0.01  # a bib's share among those that a reading may mean, below which it is not told
 DOUBTFUL = 0.3  # the most that the score of a number is believed that is the year on many photos
+HALF_READ = 0.05  # a spelling's probability, below which the ten digits that may complete it are no more than guesses
 FAINTEST = 1e-9  # a spelling's probability; what was stored of a fainter one may be nothing
 
 
@@ -104,7 +105,7 @@ def _supports(spellings: tuple[Spelling, ...], rules: BibRules) -> tuple[dict[st
 
 def _completed(spellings: tuple[Spelling, ...], entrants: StartList) -> Iterator[Spelling]:
     """Spellings with a digit that nobody could read, each with any that makes the number of somebody who runs."""
-    for text, told in [spelling for spelling in spellings if UNKNOWN in spelling[0]]:
+    for text, told in [spelling for spelling in spellings if spelling[1] >= HALF_READ and UNKNOWN in spelling[0]]:
         before, *after = text.split(UNKNOWN)
         if len(after) == 1:
             texts = [before + digit + after[0] for digit in string.digits]

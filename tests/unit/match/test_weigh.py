@@ -192,6 +192,12 @@ def test_a_digit_that_nobody_could_read_leaves_the_entrants_with_any_digit_there
     assert "1111" not in found
 
 
+def test_what_is_half_read_and_hardly_probable_is_not_guessed() -> None:
+    rules = replace(RULES, entrants=start_list({"2948": "", "2419": ""}))
+    assert [one.bib for one in candidates(reading(("2419", 0.9), ("29?8", 0.02)), rules)] == ["2419"]
+    assert odds_of("2948", reading(("1111", 0.7), ("29?8", 0.2)), rules) > MAYBE
+
+
 @pytest.mark.parametrize("shares", [(0.5, 0.5), (0.65, 0.35)])
 @pytest.mark.parametrize("entrants", [None, start_list({str(n): "" for n in (*range(13000, 15000), 18463)})])
 def test_a_number_is_never_likely_to_be_two_bibs(shares: tuple[float, float], entrants: StartList | None) -> None:
