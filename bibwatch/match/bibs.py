@@ -30,6 +30,7 @@ NO_BIBS = {
 }
 _ZERO = re.compile(r"(?<=\d)[oO](?=\d|\b)|(?<![A-Za-z])[oO](?=\d)")
 _ONE = re.compile(r"(?<=\d)[Il|](?=\d|\b)|(?<![A-Za-z])[Il](?=\d\d)")
+_CLOCK = re.compile(r"[0-9]\s*[:.,;/][0-9]")
 _DIGIT = re.compile(r"[0-9]")
 _EDGES = re.compile(r"^[^A-Za-z0-9]+|[^A-Za-z0-9]+$")
 _NUMBER = re.compile(rf"([A-Za-z]?)-?(\d{{1,{MAX_DIGITS}}})-?([A-Za-z]?)", re.ASCII)
@@ -79,6 +80,11 @@ def _parsed(text: str) -> tuple[Number, ...]:
     for pattern in NO_BIBS.values():
         rest = pattern.sub(" ", rest)
     return tuple(_numbers(rest, alone=rest == whole))
+
+
+def clock_digits(text: str) -> str | None:
+    """The digits of a text that reads like a clock or a decimal, which may be a bib read with a mark too many."""
+    return "".join(filter(str.isdigit, text)) if _CLOCK.search(text) else None
 
 
 def bare(word: str) -> str:

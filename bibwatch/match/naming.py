@@ -9,7 +9,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import NamedTuple
 
-from bibwatch.match.bibs import NO_BIBS, Number, bare, is_number, is_year, numbers_in
+from bibwatch.match.bibs import NO_BIBS, Number, bare, clock_digits, is_number, is_year, numbers_in
 from bibwatch.match.event import Event
 from bibwatch.match.evidence import WEIGHTS, Weights
 from bibwatch.match.startlist import StartList
@@ -18,7 +18,7 @@ from bibwatch.values import MAX_DIGITS, bib_fault
 LEAST = 1e-4  # a share below it counts as this
 ASKED_SHARE = 0.2  # how usual the form of a bib is that somebody asks for, or that is of the config's format
 ENTRANT_SHARE = 0.05  # and that of an entrant, at least
-UNLISTED = 0.02  # of the bibs in photos are on no start list: late entries, another race
+UNLISTED = 0.1  # of the numbers that bibs show are on no start list: half hidden ones, late entries, another race
 LONGEST_FORMAL = 12  # characters of a name that is more than a number: a format may take for ever on a longer text
 KEPT = 50_000
 
@@ -78,6 +78,9 @@ def _named(text: str, rules: BibRules) -> tuple[Named, ...]:
         found = [_called(number, rules) for number in numbers_in(text)]
     else:
         found = list(_with_known(text, rules))
+    if (digits := clock_digits(text)) is not None:  # a rival of the number that it would be without its marks
+        usual = max(rules.event.share_of(Number("", digits, "", alone=True)), LEAST)
+        found.append(Named(text, usual, usual, alone=True, year=False, barred=True))
     each_once = {named.bib: named for named in found}.values()
     return tuple(each_once if len(each_once) < 2 else sorted(each_once, key=attrgetter("worth"), reverse=True))
 

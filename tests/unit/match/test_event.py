@@ -76,6 +76,12 @@ def test_a_number_like_a_year_in_many_photos_is_the_year() -> None:
     assert event.bibs == 0  # and no year tells how long bibs are
 
 
+def test_a_number_like_a_year_that_fewer_photos_show_than_one_in_fifty_may_be_a_bib() -> None:
+    bibs = [str(n) for n in range(3000, 3200)]
+    assert learn(seen("2025", "2025", "2025", *bibs[:147]), 150).years == {"2025"}
+    assert learn(seen("2025", "2025", "2025", *bibs[:197]), 200).years == frozenset()
+
+
 def test_a_year_counts_once_a_photo() -> None:
     twice = [SeenText(1, "2025", 0.9, 0.9), SeenText(1, "2025", 0.9, 0.9), SeenText(2, "2025", 0.9, 0.9)]
     assert learn(twice, 10).years == frozenset()

@@ -63,6 +63,13 @@ def test_a_text_without_spellings_is_believed_as_its_score_says() -> None:
     assert odds_of("2419", told) == 0.7
 
 
+@pytest.mark.parametrize("clock", ["35.40", "3:540", "35:40.1", "2.04c"])
+def test_a_number_that_is_a_clock_by_another_spelling_is_doubtful(clock: str) -> None:
+    number = "".join(filter(str.isdigit, clock))
+    assert odds_of(number, reading((clock, 0.45), (number, 0.4))) < 0.75 * odds_of(number, reading((number, 0.4)))
+    assert odds_of(number, reading((f"{number}.", 0.45), (number, 0.4))) > odds_of(number, reading((number, 0.4)))
+
+
 def test_the_configs_format_decides_what_a_bib_is() -> None:
     rules = replace(RULES, format=re.compile(r"[A-D]\d{3}"))
     assert odds_of("B123", reading(("B123", 0.99)), rules) > 0.9
