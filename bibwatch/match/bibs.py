@@ -30,6 +30,7 @@ NO_BIBS = {
 }
 _ZERO = re.compile(r"(?<=\d)[oO](?=\d|\b)|(?<![A-Za-z])[oO](?=\d)")
 _ONE = re.compile(r"(?<=\d)[Il|](?=\d|\b)|(?<![A-Za-z])[Il](?=\d\d)")
+_JOINED = re.compile(r"(?<![^\W_])(\d{1,3}\s*[kK][mM]?)[-./#|]+(?=\d)")  # a race's length against a number: 10K-2419
 _CLOCK = re.compile(r"[0-9]\s*[:.,;/][0-9]")
 _DIGIT = re.compile(r"[0-9]")
 _EDGES = re.compile(r"^[^A-Za-z0-9]+|[^A-Za-z0-9]+$")
@@ -75,11 +76,14 @@ def numbers_in(text: str) -> tuple[Number, ...]:
 def _parsed(text: str) -> tuple[Number, ...]:
     if not _DIGIT.search(text):
         return ()
-    whole = _ONE.sub("1", _ZERO.sub("0", text.strip()))
+    whole = _JOINED.sub(r"\1 ", _ONE.sub("1", _ZERO.sub("0", text.strip())))
     rest = whole
     for pattern in NO_BIBS.values():
         rest = pattern.sub(" ", rest)
-    return tuple(_numbers(rest, alone=rest == whole))
+    if rest == whole:
+        return tuple(_numbers(whole, alone=True))
+    words = whole.split()  # half of a word that was cut is none: 15 in JUNE 14-15, 5 in 5-10km
+    return tuple(_numbers(" ".join(word for word in rest.split() if word in words), alone=False))
 
 
 def clock_digits(text: str) -> str | None:

@@ -22,7 +22,7 @@ TOLD_APART = 0.3  # of the digits with a letter that come with several, above wh
 FEW_LETTERS = 2  # different ones, that need not belong to the bib
 FEW_LETTERED = 5  # numbers with a letter, below which they say nothing
 YEARS_AS_BIBS = 8  # different numbers like years, read surely, above which bibs go up to them and beyond
-YEAR_PHOTOS, YEAR_SHARE = 3, 0.02  # photos that show a number like a year, as no runner is in so many
+YEAR_PHOTOS, YEAR_SHARE = 3, 0.02  # photos that show a number like a year, and hardly ever a runner
 SIGN_PHOTOS, SIGN_SHARE = 20, 0.1  # photos that show any other number, above which it may stand on a banner
 
 

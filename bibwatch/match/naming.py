@@ -78,7 +78,8 @@ def _named(text: str, rules: BibRules) -> tuple[Named, ...]:
         found = [_called(number, rules) for number in numbers_in(text)]
     else:
         found = list(_with_known(text, rules))
-    if (digits := clock_digits(text)) is not None:  # a rival of the number that it would be without its marks
+    digits = clock_digits(text)
+    if digits and not _is_known(text.strip().upper(), rules):  # a rival of the number that it is without its marks
         usual = max(rules.event.share_of(Number("", digits, "", alone=True)), LEAST)
         found.append(Named(text, usual, usual, alone=True, year=False, barred=True))
     each_once = {named.bib: named for named in found}.values()
@@ -133,16 +134,16 @@ def _names_of(number: Number, rules: BibRules) -> tuple[str, ...]:
     if not before and not after:
         return (digits,)
     befores, afters = (
-        (letter,) if not letter or _tells_apart(digits, side, rules) else (letter, "")
+        (letter,) if not letter or _tells_apart(number, side, rules) else (letter, "")
         for side, letter in (("before", before), ("after", after))
     )
     return tuple(first + digits + last for last in afters for first in befores)
 
 
-def _tells_apart(digits: str, side: str, rules: BibRules) -> bool:
+def _tells_apart(number: Number, side: str, rules: BibRules) -> bool:
     """Whether somebody else may run who has these digits and another letter, or none, on that side."""
     if rules.entrants is not None:
-        return rules.entrants.tells_apart(digits, side)
+        return rules.entrants.tells_apart(number.digits, side, number.before if side == "before" else number.after)
     return rules.event.tells_apart and rules.event.letter == side
 
 
@@ -153,5 +154,7 @@ def _weighed(bib: str, usual: float, rules: BibRules, alone: bool, *, year: bool
     if rules.entrants is None:
         return Named(bib, usual, usual, alone, year, barred)
     met = rules.entrants.density(name)
-    factor = (1 - UNLISTED) / max(met, LEAST) if name in rules.entrants else UNLISTED / max(1 - met, LEAST)
+    listed = (1 - UNLISTED) / max(met, LEAST)
+    # Where nearly every number of a form runs, one that does not is no likelier than one that does.
+    factor = listed if name in rules.entrants else min(listed, UNLISTED / max(1 - met, LEAST))
     return Named(bib, usual, usual * factor, alone, year, barred)

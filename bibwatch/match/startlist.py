@@ -28,6 +28,7 @@ NAME_COLUMNS = ("name", "fullname", "athlete", "runner", "participant", "nom", "
 FIRST_NAME_COLUMNS = ("firstname", "givenname", "prenom", "vorname", "voornaam")
 LAST_NAME_COLUMNS = ("lastname", "surname", "familyname", "nachname", "apellidos", "achternaam", "cognome")
 DELIMITERS = ",;\t"
+ANY = ""
 LETTERS = 26  # that a bib's letter may be
 
 # The digits of a bib, and on which side a letter stands: what bibs of one form have in common.
@@ -43,14 +44,18 @@ class StartList:
     problems: tuple[str, ...] = ()  # rows left out or doubtful, each with its line; the first of them
     doubtful: int = 0  # such rows
     _forms: Mapping[Form, int] = field(default_factory=dict)  # form -> bibs of it
-    _lettered: frozenset[tuple[str, str]] = frozenset()  # digits, and a side of them where some bib has a letter
+    _lettered: frozenset[tuple[str, str, str]] = frozenset()  # digits, side, letter there that or ANY
 
     def __contains__(self, bib: str) -> bool:
         return bib in self.names
 
-    def tells_apart(self, digits: str, side: str) -> bool:
-        """Whether somebody runs with these digits and a letter on that side of them, `before` or `after`."""
-        return (digits, side) in self._lettered
+    def tells_apart(self, digits: str, side: str, letter: str) -> bool:
+        """Whether a letter read `before` or `after` these digits may be part of a bib.
+
+        It may where somebody has these digits and one letter there, whichever that is, or a word that has this one
+        against the digits: the P of VIP17.
+        """
+        return (digits, side, ANY) in self._lettered or (digits, side, letter) in self._lettered
 
     def density(self, bib: str) -> float:
         """The share of all possible bibs of this form that are on the list, 0..1.
@@ -72,7 +77,9 @@ def start_list(bibs: Mapping[str, str], problems: Sequence[str] = (), doubtful: 
     """The list of these bibs, in capitals, and their names."""
     lettered = set()
     for before, digits, after in (match.groups() for match in map(_FORM.fullmatch, bibs) if match):
-        lettered |= {(digits, side) for side, word in (("before", before), ("after", after)) if len(word) == 1}
+        for side, word, letter in (("before", before, before[-1:]), ("after", after, after[:1])):
+            if word:
+                lettered.add((digits, side, ANY if len(word) == 1 else letter))
     return StartList(bibs, tuple(problems), doubtful, Counter(map(form_of, bibs)), frozenset(lettered))
 
 

@@ -110,7 +110,7 @@ def _lies_there(content: bytes, path: Path, state: str) -> bool:
     except PhotoError:
         return False
     except OSError:
-        return state == "done"  # its folder is away, and its links tell what was there
+        return state == "done" and not path.parent.is_dir()  # its folder is away, and its links tell what was there
 
 
 def _remarks(bibs: frozenset[str], wanted: Rules) -> Iterator[str]:

@@ -54,6 +54,11 @@ def test_a_number_beside_a_distance_or_a_time_is_found_and_not_alone(text: str) 
     assert numbers_in(text)[-1:] == (Number("", "2419", "", alone=False),)
 
 
+@pytest.mark.parametrize("text", ["JUNE 14-15", "12-13 MAY", "5-10km", "4x100m"])
+def test_half_of_what_is_no_bib_is_none(text: str) -> None:
+    assert numbers_in(text) == ()
+
+
 def test_a_letter_in_a_tile_of_its_own_leaves_the_number_alone() -> None:
     assert numbers_in("M 99191") == (Number("", "99191", "", alone=True),)
 
