@@ -28,6 +28,8 @@ NO_BIBS = {
     ),
     "a number plate": re.compile(r"\S*[A-Za-z]-\d+-[A-Za-z]\S*|\b[A-Z]{2,3}·\d{2,4}·?[A-Z]{2,3}\b"),
 }
+# What each of them has somewhere, and most texts nowhere, which spares them the rest.
+_MARKED = re.compile(r"[:.,;/€$£¥@©+·-]|[A-Za-z]{2}|\d\s*[kKm]|(?:\d[ ()]*){8}")
 _ZERO = re.compile(r"(?<=\d)[oO](?=\d|\b)|(?<![A-Za-z])[oO](?=\d)")
 _ONE = re.compile(r"(?<=\d)[Il|](?=\d|\b)|(?<![A-Za-z])[Il](?=\d\d)")
 _JOINED = re.compile(r"(?<![^\W_])(\d{1,3}\s*[kK][mM]?)[-./#|]+(?=\d)")  # a race's length against a number: 10K-2419
@@ -76,8 +78,10 @@ def numbers_in(text: str) -> tuple[Number, ...]:
 def _parsed(text: str) -> tuple[Number, ...]:
     if not _DIGIT.search(text):
         return ()
-    whole = _JOINED.sub(r"\1 ", _ONE.sub("1", _ZERO.sub("0", text.strip())))
-    rest = whole
+    whole = _ONE.sub("1", _ZERO.sub("0", text.strip()))
+    if not _MARKED.search(whole):
+        return tuple(_numbers(whole, alone=True))
+    whole = rest = _JOINED.sub(r"\1 ", whole)
     for pattern in NO_BIBS.values():
         rest = pattern.sub(" ", rest)
     if rest == whole:
@@ -97,9 +101,10 @@ def bare(word: str) -> str:
 
 
 def _numbers(text: str, *, alone: bool) -> Iterator[Number]:
-    found = [_NUMBER.fullmatch(bare(word)) for word in text.split()]
+    words = text.split()
+    found = [_NUMBER.fullmatch(bare(word)) for word in words]
     # A mark that is no word stands alone: a smudge, an M or F in a tile of its own.
-    alone = alone and all(match or len(word) == 1 for match, word in zip(found, text.split(), strict=True))
+    alone = alone and all(match or len(word) == 1 for match, word in zip(found, words, strict=True))
     for match in found:
         if match:
             yield Number(match[1].upper(), match[2], match[3].upper(), alone)

@@ -1,6 +1,8 @@
+import random
+
 import pytest
 
-from bibwatch.match.bibs import Number, no_bib, numbers_in
+from bibwatch.match.bibs import _MARKED, NO_BIBS, Number, no_bib, numbers_in
 
 
 def digits(text: str) -> list[str]:
@@ -52,6 +54,15 @@ def test_a_line_may_hold_several_numbers() -> None:
 @pytest.mark.parametrize("text", ["10K-2419", "10km 2419", "5km/2419", "12:30 2419"])
 def test_a_number_beside_a_distance_or_a_time_is_found_and_not_alone(text: str) -> None:
     assert numbers_in(text)[-1:] == (Number("", "2419", "", alone=False),)
+
+
+def test_no_kind_of_text_without_a_bib_is_overlooked_for_want_of_a_mark() -> None:
+    chance = random.Random(1)
+    parts = [*"0123456789", *" .:,;/-+()€@·", *"kKmMsxAO", "km", "mi", "may", "sun", "www", "00 ", "12 "]
+    texts = ["".join(chance.choices(parts, k=chance.randint(1, 12))) for _ in range(30_000)]
+    kinds = {text: kind for text in texts if (kind := no_bib(text))}
+    assert set(kinds.values()) == NO_BIBS.keys()
+    assert [text for text in kinds if not _MARKED.search(text)] == []
 
 
 @pytest.mark.parametrize("text", ["JUNE 14-15", "12-13 MAY", "5-10km", "4x100m"])
