@@ -95,7 +95,8 @@ def is_accepted(match: Match, rules: Rules) -> bool:
 def may_run(bib: str, rules: Rules) -> bool:
     """Whether a bib is on the start list, or is asked for, or nobody knows who runs."""
     entrants = rules.bibs.entrants
-    return entrants is None or bib.upper() in entrants or bib.upper() in rules.bibs.asked
+    name = bib.upper()
+    return entrants is None or name in entrants.names or name in rules.bibs.asked
 
 
 def corrected(bibs: Iterable[str], corrections: Iterable[Correction]) -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import string
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -55,8 +55,10 @@ def candidates(
             Candidate(one.bib, min(reading.score, DOUBTFUL) if one.year and one.bib in years else reading.score, None)
             for one in named
         )
-    entrants, told = rules.entrants, reading.spellings
-    spellings = told if entrants is None else (*told, *_completed(told, entrants))
+    spellings, entrants = reading.spellings, rules.entrants
+    if entrants is not None:
+        half_read = [one for one in spellings if UNKNOWN in one[0] and one[1] >= HALF_READ]
+        spellings = (*spellings, *_completed(half_read, entrants)) if half_read else spellings
     if only is not None and not any(named.bib in only for text, _ in spellings for named in rules.named[text]):
         return ()  # as nearly all readings, where few bibs are wanted
     supports, total = _supports(spellings, rules)
@@ -66,7 +68,8 @@ def candidates(
         if chosen >= least and not support.named.barred and (only is None or bib in only):
             evidence = _evidence(support, chosen, reading.detection_score)
             found.append(Candidate(bib, probability(evidence, rules.weights), evidence))
-    return tuple(sorted(found, key=_likeliest_first))
+    found.sort(key=_likeliest_first)
+    return tuple(found)
 
 
 def _likeliest_first(candidate: Candidate) -> float:
@@ -103,9 +106,9 @@ def _supports(spellings: tuple[Spelling, ...], rules: BibRules) -> tuple[dict[st
     return supports, total
 
 
-def _completed(spellings: tuple[Spelling, ...], entrants: StartList) -> Iterator[Spelling]:
+def _completed(half_read: Iterable[Spelling], entrants: StartList) -> Iterator[Spelling]:
     """Spellings with a digit that nobody could read, each with any that makes the number of somebody who runs."""
-    for text, told in [spelling for spelling in spellings if spelling[1] >= HALF_READ and UNKNOWN in spelling[0]]:
+    for text, told in half_read:
         before, *after = text.split(UNKNOWN)
         if len(after) == 1:
             texts = [before + digit + after[0] for digit in string.digits]
