@@ -42,14 +42,15 @@ def _photos(path: Path, rows: "csv.DictReader[str]") -> Iterator[LabelledPhoto]:
     lines: dict[str, int] = {}
     for row in rows:
         where = f"{shown(path)}, line {rows.line_num}"
-        file, bibs = row["file"], row["bibs"]
-        if not file or bibs is None:
+        file, written = row["file"], row["bibs"]
+        if not file or written is None:
             raise BibwatchError(f"{where}: a row needs a file and its bibs, if only empty")
         if file in lines:
             raise BibwatchError(f"{where}: {shown(file)} is in line {lines[file]} already; a photo has one row")
         lines[file] = rows.line_num
-        ambiguous = _bibs(row.get("ambiguous") or "", where) - _bibs(bibs, where)
-        yield LabelledPhoto(file, _bibs(bibs, where), ambiguous, (row.get("source") or "").strip())
+        bibs = _bibs(written, where)
+        ambiguous = _bibs(row.get("ambiguous") or "", where) - bibs
+        yield LabelledPhoto(file, bibs, ambiguous, (row.get("source") or "").strip())
 
 
 def _bibs(text: str, where: str) -> frozenset[str]:

@@ -48,6 +48,10 @@ class Number(NamedTuple):
     after: str
     alone: bool  # whether the text holds nothing but such numbers
 
+    def letter(self, side: str | None) -> str:
+        """The letter `before` or `after` the digits, or nothing."""
+        return "" if side is None else self.before if side == "before" else self.after
+
 
 def is_year(digits: str) -> bool:
     """Whether a number reads like the year of a race."""

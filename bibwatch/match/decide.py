@@ -96,7 +96,7 @@ def may_run(bib: str, rules: Rules) -> bool:
     """Whether a bib is on the start list, or is asked for, or nobody knows who runs."""
     entrants = rules.bibs.entrants
     name = bib.upper()
-    return entrants is None or name in entrants.names or name in rules.bibs.asked
+    return entrants is None or name in entrants or name in rules.bibs.asked
 
 
 def corrected(bibs: Iterable[str], corrections: Iterable[Correction]) -> frozenset[str]:

@@ -51,13 +51,13 @@ class Event:
 
     def name_of(self, number: Number) -> str:
         """What a number would be called as a bib of this event."""
-        letter = _letter(number, self.letter)
+        letter = number.letter(self.letter)
         return letter + number.digits if self.letter == "before" else number.digits + letter
 
     def share_of(self, number: Number) -> float:
         """How usual a number of this form is among the event's bibs, 0..1."""
         share = self.lengths.get(len(number.digits), 0.0)
-        letter = _letter(number, self.letter)
+        letter = number.letter(self.letter)
         if not letter:
             return share if self.bare else SELDOM
         # Letters that bibs do have count as much as none at all would: what they tell apart is which bib it is.
@@ -120,11 +120,11 @@ def learn(seen: Iterable[SeenText], photos: int) -> Event:
 def _with_form(event: Event, numbers: list[Number]) -> Event:
     """The event with the lengths and letters that these numbers have."""
     letter, bare, tells_apart = _letter_of(numbers)
-    bibs = numbers if bare else [number for number in numbers if _letter(number, letter)]
+    bibs = numbers if bare else [number for number in numbers if number.letter(letter)]
     if not bibs:
         return event
     lengths = Counter(len(number.digits) for number in bibs)
-    letters = Counter(_letter(number, letter) for number in bibs if _letter(number, letter))
+    letters = Counter(number.letter(letter) for number in bibs if number.letter(letter))
     total = len(bibs) + USUAL_WEIGHT
     return replace(
         event,
@@ -137,11 +137,6 @@ def _with_form(event: Event, numbers: list[Number]) -> Event:
     )
 
 
-def _letter(number: Number, side: str | None) -> str:
-    """The letter on that side of the digits, or nothing."""
-    return "" if side is None else number.before if side == "before" else number.after
-
-
 def _coarse(share: float) -> float:
     """To the nearest quarter power of two, so that one photo more seldom changes what every reading means."""
     return round(float(2 ** (round(math.log2(max(share, SELDOM)) * 4) / 4)), 4)
@@ -152,16 +147,16 @@ def _letter_of(numbers: list[Number]) -> tuple[str | None, bool, bool]:
     tells bibs apart."""
     for side in ("after", "before"):
         letters: dict[str, set[str]] = defaultdict(set)  # digits -> the letters that they come with
-        lettered = [number for number in numbers if _letter(number, side)]
+        lettered = [number for number in numbers if number.letter(side)]
         for number in lettered:
-            letters[number.digits].add(_letter(number, side))
+            letters[number.digits].add(number.letter(side))
         told_apart = sum(len(several) > 1 for several in letters.values()) > TOLD_APART * len(letters)
         # Two letters, or one, that tell no bibs apart stand for men and women, or for a race: M90005, F90048.
         if len(lettered) < FEW_LETTERED or (len(set().union(*letters.values())) <= FEW_LETTERS and not told_apart):
             continue
         # A letter misread as a digit makes a bare number one digit longer: 670 for 67D.
         longer = {len(number.digits) + 1 for number in lettered}
-        bare = [n for n in numbers if not _letter(n, side) and len(n.digits) not in longer]
+        bare = [n for n in numbers if not n.letter(side) and len(n.digits) not in longer]
         if len(lettered) > LETTERED * (len(lettered) + len(bare)):
             return side, False, told_apart
         if told_apart:

@@ -143,7 +143,7 @@ def _names_of(number: Number, rules: BibRules) -> tuple[str, ...]:
 def _tells_apart(number: Number, side: str, rules: BibRules) -> bool:
     """Whether somebody else may run who has these digits and another letter, or none, on that side."""
     if rules.entrants is not None:
-        return rules.entrants.tells_apart(number.digits, side, number.before if side == "before" else number.after)
+        return rules.entrants.tells_apart(number.digits, side, number.letter(side))
     return rules.event.tells_apart and rules.event.letter == side
 
 

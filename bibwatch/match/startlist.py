@@ -28,7 +28,7 @@ NAME_COLUMNS = ("name", "fullname", "athlete", "runner", "participant", "nom", "
 FIRST_NAME_COLUMNS = ("firstname", "givenname", "prenom", "vorname", "voornaam")
 LAST_NAME_COLUMNS = ("lastname", "surname", "familyname", "nachname", "apellidos", "achternaam", "cognome")
 DELIMITERS = ",;\t"
-ANY = ""
+ANY = ""  # letter, in what tells bibs apart
 LETTERS = 26  # that a bib's letter may be
 
 # The digits of a bib, and on which side a letter stands: what bibs of one form have in common.
@@ -44,7 +44,7 @@ class StartList:
     problems: tuple[str, ...] = ()  # rows left out or doubtful, each with its line; the first of them
     doubtful: int = 0  # such rows
     _forms: Mapping[Form, int] = field(default_factory=dict)  # form -> bibs of it
-    _lettered: frozenset[tuple[str, str, str]] = frozenset()  # digits, side, letter there that or ANY
+    _lettered: frozenset[tuple[str, str, str]] = frozenset()  # digits, a side, and a letter there, or ANY
 
     def __contains__(self, bib: str) -> bool:
         return bib in self.names

@@ -112,5 +112,5 @@ def _completed(half_read: Iterable[Spelling], entrants: StartList) -> Iterator[S
         before, *after = text.split(UNKNOWN)
         if len(after) == 1:
             texts = [before + digit + after[0] for digit in string.digits]
-            fitting = [text for text in texts if text in entrants.names] if is_number(texts[0]) else texts
+            fitting = [text for text in texts if text in entrants] if is_number(texts[0]) else texts
             yield from (Spelling(text, told / len(texts)) for text in fitting)

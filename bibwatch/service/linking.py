@@ -9,6 +9,7 @@ from pathlib import Path
 from bibwatch.config import Config
 from bibwatch.link.apply import IN_THE_WAY, Applied, LinkTree
 from bibwatch.link.plan import Plan, plan
+from bibwatch.match.bibs import is_number
 from bibwatch.match.bursts import Inferred, inferred_bibs
 from bibwatch.match.decide import Rules, maybes_of, wanted_bibs, wanted_links
 from bibwatch.mounts import place_of, point_of
@@ -16,7 +17,7 @@ from bibwatch.service.learning import event_now, known_event, learn_anew
 from bibwatch.service.setup import Watching, asked_bibs, engine_name, layout, rules
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
-from bibwatch.values import MAX_DIGITS, ReadPhoto, Targets, shown
+from bibwatch.values import ReadPhoto, Targets, shown
 
 AT_ONCE = 500  # file names; a tenth of a second's work
 SLOW_AT_ONCE = 8  # where each photo is copied, which may take a second on a slow card, or looks for its burst
@@ -165,7 +166,7 @@ def photos_of(config: Config, bib: str, max_distance: float, *, maybe: bool = Fa
     with closing(Store.open_read_only(config.database)) as store:
         known = rules(config, known_event(store))
         name = known.bibs.asked.get(bib.upper(), bib.upper())
-        asked = {} if bib.isdigit() and len(bib) <= MAX_DIGITS else asked_bibs([name])
+        asked = {} if is_number(bib) else asked_bibs([name])
         wider = replace(known.bibs, asked={**known.bibs.asked, **asked})
         wish = replace(known, targets=Targets(frozenset({name})), max_distance=max_distance, bibs=wider)
         engine = engine_name(config, store)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bibwatch.errors import CouldNotStart
 from bibwatch.store.schema import open_database, writing
+from bibwatch.values import bib_fault
 
 # Table -> how its rows are read from the old file, from either end, and written to the new one.
 _TAKEN_OVER = {
@@ -37,7 +38,7 @@ _TAKEN_OVER = {
         """INSERT INTO corrections (content_id, kind, bibs, made_at)
            SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM contents WHERE id = ?1)
            AND ?2 IN ('set', 'add', 'remove') AND typeof(?4) = 'real' AND json_valid(?3) AND json_type(?3) = 'array'
-           AND NOT EXISTS (SELECT 1 FROM json_each(?3) WHERE type != 'text' OR value GLOB '.*' OR value GLOB '*/*')""",
+           AND NOT EXISTS (SELECT 1 FROM json_each(?3) WHERE type != 'text' OR bib_fault(value) NOT NULL)""",
     ),
 }
 _PLACES = (
@@ -67,6 +68,7 @@ def set_aside(path: Path, stamp: str) -> tuple[Path, dict[str, int]]:
             if name.exists():
                 raise FileExistsError(f"{name} is there already")
         with closing(open_database(fresh)) as new:
+            new.create_function("bib_fault", 1, bib_fault, deterministic=True)
             taken = {table: _take_over(path, new, *statements) for table, statements in _TAKEN_OVER.items()}
             _queue_linked_photos(new)
             taken["places"] = _take_over(path, new, *_PLACES)

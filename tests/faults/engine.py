@@ -45,7 +45,8 @@ def build(setup: EngineSetup, name: str) -> Stub:
 
 def bib_of(number: int, environment: Mapping[str, str]) -> str:
     """The bib in the picture of this number."""
-    return str(number % int(environment.get(RUNNERS, "0x1000000"), 0))
+    runners = environment.get(RUNNERS)
+    return str(number % int(runners) if runners else number)
 
 
 def picture(number: int) -> bytes:

@@ -48,7 +48,7 @@ def database(tmp_path: Path) -> Path:
 
 
 def test_words_that_damage_made_nonsense_of_are_left_out(database: Path) -> None:
-    nonsense = ('["7"', '"7"', "[7]", '["../7"]', '["a/b"]', "null")
+    nonsense = ('["7"', '"7"', "[7]", '["../7"]', '["a/b"]', '["a\\u0007"]', '[""]', "null")
     with closing(sqlite3.connect(database)) as connection:
         sql = "INSERT INTO corrections (content_id, kind, bibs, made_at) VALUES (1, 'set', ?, 1.0)"
         connection.executemany(sql, [(bibs,) for bibs in nonsense])
