@@ -54,8 +54,8 @@ clean:
 	@touch $@
 
 .venv/full: .venv/core
-	@echo "== Adding the test tools and the extras dossard and train: torch, torchvision, easyocr, ... (some minutes, 6 GB)"
-	@$(PIP) -e '.[test,dossard,train]'
+	@echo "== Adding the test tools and the extras dossard, gpu and train: torch, torchvision, easyocr, ... (some minutes, 6 GB)"
+	@$(PIP) -e '.[test,dossard,gpu,train]'
 	@if pkg-config --exists libsystemd 2>/dev/null; then \
 		echo "== Adding systemd-python"; \
 		$(PIP) -e '.[systemd]' || echo "== Left out: systemd-python, because it does not build here"; \

@@ -84,6 +84,8 @@ class Job:
     attempts: int  # claims of this version so far, this one included
 
 
+Effort = Literal["fast", "balanced", "thorough"]  # of the engine ppocr; docs/speed.md has what each costs and finds
+
 UNKNOWN = "?"  # in a spelling: a character that is no part of a bib or of the text around it, or that nobody can read
 
 

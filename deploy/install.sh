@@ -82,10 +82,10 @@ check_machine() {
 # Sets `extras` to what pip is to add.
 choose_extras() {
 	extras='' && $light && return
-	extras='[dossard,train,systemd]'
+	extras='[dossard,gpu,train,systemd]'
 	local header='import os, sysconfig; os.stat(os.path.join(sysconfig.get_path("include"), "Python.h"))'
 	if ! { pkg-config --exists libsystemd && command -v gcc && "$python" -c "$header"; } >/dev/null 2>&1; then
-		extras='[dossard,train]'
+		extras='[dossard,gpu,train]'
 		say "left out: journal fields, because systemd-python cannot be built here. To have them, install again after this:"
 		say "  apt install gcc pkg-config libsystemd-dev python3-dev"
 	fi

@@ -12,10 +12,12 @@ import pytest
 from bibwatch.errors import EngineBroken, EngineUnavailable
 from bibwatch.read import engine
 from bibwatch.read.engine import Engine, EngineSetup
+from bibwatch.read.photo_file import Encoded, decoded
+from bibwatch.read.stages import Stages
 from bibwatch.values import Box, Reading
 
 if TYPE_CHECKING:
-    from bibwatch.read.photo_file import Image
+    from bibwatch.read.photo_file import Image, Picture
 
 NAME = "scripted:1"
 PIECE, MOST = 20 * 2**20, 600 * 2**20  # bytes that a greedy reading takes at a time, and altogether
@@ -27,6 +29,10 @@ class Scripted:
     name = NAME
     device = "here"
     batch = 1
+    decodes = False
+
+    def __init__(self) -> None:
+        self.stages = Stages()
 
     def read(self, images: "Sequence[Image]") -> Iterator[tuple[Reading, ...]]:
         return map(self._read, images)
@@ -74,6 +80,28 @@ def batched() -> Batched:
     return Batched()
 
 
+class Decoding(Batched):
+    """Gets JPEG files as they are, and says in a reading's score whether the picture was one."""
+
+    decodes = True
+
+    def read(self, pictures: "Sequence[Picture]") -> Iterator[tuple[Reading, ...]]:
+        for picture in pictures:
+            for photo in Scripted.read(self, [decoded(picture)]):
+                yield tuple(replace(reading, score=float(isinstance(picture, Encoded))) for reading in photo)
+
+
+def decoding() -> Decoding:
+    return Decoding()
+
+
+def elsewhere() -> Scripted:
+    """The scripted engine on another device."""
+    made = Scripted()
+    made.device = "there"
+    return made
+
+
 class Unhurried(Batched):
     """Takes four photos at a time, and most of a second for each."""
 
@@ -95,6 +123,7 @@ class CountingFile(Scripted):
     """Leaves a file for each reading, so that readings in several processes can be counted."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self._folder = folder
 
     def read(self, images: "Sequence[Image]") -> Iterator[tuple[Reading, ...]]:

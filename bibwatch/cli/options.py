@@ -14,7 +14,7 @@ from bibwatch.values import count_of
 BAD_CONFIG, COULD_NOT_START = 2, 3
 STANDARD_CONFIG = Path("config.yaml")
 
-DEVICES = "auto|cpu|cuda|cuda:N"
+DEVICES = "auto|cpu|cuda|cuda:N[,N...]"
 device_option = click.option("--device", metavar=DEVICES, default="auto", show_default=True, help="Where to compute.")
 force_option = click.option("--force", is_flag=True, help="Write over what is there already.")
 as_json = click.option("--json", "json_wanted", is_flag=True, help="One JSON object on the last line, for scripts.")

@@ -17,7 +17,7 @@ from bibwatch.values import count_of, shown
 if TYPE_CHECKING:  # `status` answers in half a second because it imports none of this
     from bibwatch.link.apply import Applied
     from bibwatch.read.batch import Outcome
-    from bibwatch.read.child import Read
+    from bibwatch.read.messages import Read
     from bibwatch.service.scan import Progress
     from bibwatch.service.status import Status
 

@@ -17,6 +17,7 @@ from bibwatch.errors import ConfigError
 from bibwatch.mounts import mounted, network_of
 
 DOSSARD_PACKAGES = ("torch", "torchvision", "easyocr")  # what the extra `dossard` installs
+GPU_PACKAGES = ("torch", "onnx2torch")  # of what the extra `gpu` installs
 
 
 def load_config(
@@ -224,8 +225,10 @@ def _overlaps(folder: WatchConfig, others: Iterable[WatchConfig]) -> Iterator[st
 
 def _reader_faults(reader: ReaderConfig) -> Iterator[tuple[Place, str]]:
     if not reader.uses_dossard:
-        if reader.device.startswith("cuda"):
-            yield ("reader", "device"), "engine ppocr runs on the cpu in this version; use auto or cpu"
+        missing = [package for package in GPU_PACKAGES if find_spec(package) is None]
+        if missing and reader.device.startswith("cuda"):
+            text = f"engine ppocr needs {', '.join(missing)} on a GPU, not installed here: pip install 'bibwatch[gpu]'"
+            yield ("reader", "device"), text
         return
     missing = [package for package in DOSSARD_PACKAGES if find_spec(package) is None]
     if missing:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from bibwatch.values import MAX_DIGITS, bib_fault
+from bibwatch.values import MAX_DIGITS, Effort, bib_fault
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -79,7 +79,8 @@ class ReaderConfig(Section):
     """How photos are read."""
 
     engine: Literal["auto", "ppocr", "dossard"] = "auto"
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+(,\d+)*)?)$")] = "auto"
+    effort: Effort = "balanced"
     workers: Annotated[Annotated[int, Field(ge=1, le=256)] | None, BeforeValidator(_auto_is_none)] = None
     timeout_s: Annotated[Seconds | None, BeforeValidator(_auto_is_none)] = None
     attempts: Annotated[int, Field(ge=1)] = 3

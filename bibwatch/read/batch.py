@@ -6,7 +6,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from bibwatch.errors import EngineUnavailable, PhotoError
-from bibwatch.read.child import Hashed, Read, Refused
+from bibwatch.read.messages import Hashed, Read, Refused
 from bibwatch.read.pool import Pool
 from bibwatch.values import Job, Photo
 

@@ -1,7 +1,6 @@
 """The life of one reading child: fetch and decode the next photo on one thread while the engine reads on the other.
 
-What travels between parent and child stands here too. For one photo: Fetch, Hashed, then Go or Drop, then Read or
-Refused. The engine takes as many of the decoded photos at once as it reads best.
+The engine takes as many of the decoded photos at once as it reads best.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import os
 import queue
 import signal
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -24,84 +22,25 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from bibwatch.errors import BibwatchError, EngineBroken, PhotoError, PhotoOutOfReach
 from bibwatch.read.engine import Engine
-from bibwatch.read.photo_file import decode, load
+from bibwatch.read.messages import Drop, Ending, Fetch, Hashed, Loaded, Read, Refused
+from bibwatch.read.photo_file import decode, encoded, load, size_of
 from bibwatch.read.shot import shot_of
-from bibwatch.values import Photo, Reading, Shot
+from bibwatch.read.stages import Stages
+from bibwatch.values import Reading, Shot
 
 if TYPE_CHECKING:
-    from bibwatch.read.photo_file import Image
+    from bibwatch.read.photo_file import Picture
 
 BuildEngine = Callable[[], Engine]
+Take = Callable[..., "Picture"]
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """To the child: open, read and hash this photo, then ask what to do with it."""
-
-    ticket: int  # names the photo's turn in this child
-    photo: Photo
-    last_look: bool  # take a picture without an end as it is
-
-
-@dataclass(frozen=True, slots=True)
-class Go:
-    """To the child: decode and read the photo just hashed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """To the child: the content of the photo just hashed is known; forget it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """From the child: the engine stands."""
-
-    batch: int  # photos it reads best at once
-    device: str  # where it runs, for people
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """From the child, its last word: why it can read nothing, or nothing more."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Hashed:
-    """From the child: the photo's bytes are read and have this SHA-256."""
-
-    ticket: int
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """From the child: what the engine saw."""
-
-    ticket: int
-    readings: tuple[Reading, ...]
-    width: int  # pixels of the upright photo
-    height: int
-    seconds: float  # decoding and reading
-    shot: Shot | None
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """From the child: the photo could not be read."""
-
-    ticket: int
-    error: PhotoError
 
 
 @dataclass(frozen=True, slots=True)
 class _Decoded:
     ticket: int
-    image: Image
-    seconds: float
+    picture: Picture
+    stages: dict[str, float]  # seconds
     shot: Shot | None
 
 
@@ -110,13 +49,15 @@ def live(connection: Connection, build: BuildEngine, parent: int) -> None:
     _belong_to(parent)
     wire = _Wire(connection)
     decoded: queue.Queue[_Decoded] = queue.Queue()  # the parent hands out no more than the engine keeps up with
-    threading.Thread(target=_fetch_all, args=(wire, decoded), name="fetch", daemon=True).start()
+    fetcher = _Fetcher(wire, decoded)
+    threading.Thread(target=fetcher.fetch_all, name="fetch", daemon=True).start()
     try:
         engine = build()
     except BibwatchError as error:
         wire.end(str(error))
     except Exception as error:  # model libraries raise anything
         wire.end(f"{type(error).__name__}: {error}")
+    fetcher.take = encoded if engine.decodes else decode
     wire.send(Loaded(engine.batch, engine.device))
     try:
         while True:
@@ -145,33 +86,43 @@ class _Wire:
         return self._connection.recv()
 
 
-def _fetch_all(wire: _Wire, decoded: queue.Queue[_Decoded]) -> None:
-    try:
-        while True:
-            fetch = wire.receive()
-            assert isinstance(fetch, Fetch)
-            answer = _fetch(wire, fetch)
-            if isinstance(answer, _Decoded):
-                decoded.put(answer)
-            elif answer is not None:
-                wire.send(answer)
-    except (EOFError, OSError):
-        # The parent is gone or wants us gone; the engine may be in the middle of a photo that nobody waits for.
-        os._exit(0)
+class _Fetcher:
+    """Fetches one photo after the other, as the parent asks for them."""
 
+    def __init__(self, wire: _Wire, decoded: queue.Queue[_Decoded]) -> None:
+        self._wire = wire
+        self._decoded = decoded
+        self.take: Take = decode  # from a file's bytes to what the engine reads
 
-def _fetch(wire: _Wire, fetch: Fetch) -> _Decoded | Refused | None:
-    started = time.perf_counter()
-    photo = _tried(partial(load, fetch.photo))
-    if isinstance(photo, PhotoError):
-        return Refused(fetch.ticket, photo)
-    wire.send(Hashed(fetch.ticket, photo.content))
-    if isinstance(wire.receive(), Drop):
-        return None
-    image = _tried(partial(decode, photo.data, last_look=fetch.last_look))
-    if isinstance(image, PhotoError):
-        return Refused(fetch.ticket, image)
-    return _Decoded(fetch.ticket, image, time.perf_counter() - started, shot_of(photo.data))
+    def fetch_all(self) -> None:
+        try:
+            while True:
+                fetch = self._wire.receive()
+                assert isinstance(fetch, Fetch)
+                answer = self._fetch(fetch)
+                if isinstance(answer, _Decoded):
+                    self._decoded.put(answer)
+                elif answer is not None:
+                    self._wire.send(answer)
+        except (EOFError, OSError):
+            # The parent is gone or wants us gone; the engine may be in the middle of a photo that nobody waits for.
+            os._exit(0)
+
+    def _fetch(self, fetch: Fetch) -> _Decoded | Refused | None:
+        stages = Stages()
+        with stages.during("read"):
+            photo = _tried(partial(load, fetch.photo))
+        if isinstance(photo, PhotoError):
+            return Refused(fetch.ticket, photo)
+        self._wire.send(Hashed(fetch.ticket, photo.content))
+        if isinstance(self._wire.receive(), Drop):
+            return None
+        with stages.during("decode"):
+            picture = _tried(partial(self.take, photo.data, last_look=fetch.last_look))
+            shot = shot_of(photo.data)
+        if isinstance(picture, PhotoError):
+            return Refused(fetch.ticket, picture)
+        return _Decoded(fetch.ticket, picture, stages.take(), shot)
 
 
 def _tried(step: Callable[[], Result]) -> Result | PhotoError:
@@ -202,22 +153,22 @@ def _read(engine: Engine, batch: Sequence[_Decoded], send: Callable[[object], No
     Where several together fail, each one left is read by itself, so that only the bad one pays.
     """
     left = deque(batch)
-    fault, started = None, time.perf_counter()
+    fault: PhotoError | None = None
     try:
-        for readings in engine.read([photo.image for photo in batch]):
-            now = time.perf_counter()
+        for readings in engine.read([photo.picture for photo in batch]):
             _check_storable(readings)
-            send(_answer(left.popleft(), readings, now - started))
-            started = now
+            send(_answer(left.popleft(), readings, engine.stages.take()))
         if left:
             raise ValueError(f"no answer for {len(left)} of {len(batch)} photos")
     except EngineBroken:
         raise
+    except PhotoError as error:
+        fault = error
     except Exception as error:  # model libraries raise anything; the photo is tried again
-        fault = f"the engine failed: {type(error).__name__}: {error}"
+        fault = PhotoError(f"the engine failed: {type(error).__name__}: {error}")
     # Outside of the handler, which holds on to what filled the memory.
     if fault is not None and len(batch) == 1:
-        send(Refused(batch[0].ticket, PhotoError(fault)))
+        send(Refused(batch[0].ticket, fault))
     elif fault is not None:
         for photo in left:
             _read(engine, [photo], send)
@@ -232,9 +183,10 @@ def _check_storable(readings: Sequence[Reading]) -> None:
             raise ValueError(f"a reading's scores are {', '.join(map(str, scores))}")
 
 
-def _answer(photo: _Decoded, readings: tuple[Reading, ...], seconds: float) -> Read:
-    height, width = photo.image.shape[:2]
-    return Read(photo.ticket, readings, width, height, photo.seconds + seconds, photo.shot)
+def _answer(photo: _Decoded, readings: tuple[Reading, ...], stages: dict[str, float]) -> Read:
+    height, width = size_of(photo.picture)
+    together = {stage: photo.stages.get(stage, 0.0) + stages.get(stage, 0.0) for stage in photo.stages | stages}
+    return Read(photo.ticket, readings, width, height, together, photo.shot)
 
 
 def _belong_to(parent: int) -> None:

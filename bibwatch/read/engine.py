@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from bibwatch.errors import EngineUnavailable
 from bibwatch.read.dossard.setup import DossardSetup
-from bibwatch.values import Reading
+from bibwatch.read.stages import Stages
+from bibwatch.values import Effort, Reading
 
 if TYPE_CHECKING:
-    from bibwatch.read.photo_file import Image
+    from bibwatch.read.photo_file import Picture
+    from bibwatch.read.ppocr.networks import Networks
 
 
 class Engine(Protocol):
@@ -20,12 +22,15 @@ class Engine(Protocol):
     name: str  # with a mark of its models and settings
     device: str  # where it runs, for people
     batch: int  # photos it reads best at once
+    decodes: bool  # whether it would rather have JPEG files than pictures
+    stages: Stages  # where its time goes
 
-    def read(self, images: Sequence[Image]) -> Iterator[tuple[Reading, ...]]:
+    def read(self, pictures: Sequence[Picture]) -> Iterator[tuple[Reading, ...]]:
         """Every text with a digit in each upright (H, W, 3) uint8 RGB picture, in turn; none is an empty tuple.
 
         Raises:
             EngineBroken: it can read nothing more in this process.
+            PhotoUnreadable: a file given to an engine that decodes is damaged.
         """
         ...
 
@@ -36,6 +41,7 @@ class EngineSetup:
 
     device: str  # auto, cpu, cuda or cuda:N
     threads: int  # for one engine on the CPU, where it can use several
+    effort: Effort = "balanced"  # of the engine ppocr
     dossard: DossardSetup | None = None  # None: the engine ppocr
 
     @property
@@ -51,9 +57,9 @@ def fingerprint(setup: EngineSetup) -> str:
         EngineUnavailable: a model file or package is missing.
     """
     if setup.dossard is None:
-        from bibwatch.read import ppocr
+        from bibwatch.read.ppocr import models
 
-        return ppocr.fingerprint()
+        return models.fingerprint(setup.effort)
     from bibwatch.read.dossard import engine
 
     return engine.fingerprint(setup.dossard)
@@ -89,9 +95,29 @@ def build(setup: EngineSetup, name: str) -> Engine:
 
 def _built(setup: EngineSetup) -> Engine:
     if setup.dossard is None:
-        from bibwatch.read import ppocr
-
-        return ppocr.PpocrEngine()
+        return _ppocr(setup)
     from bibwatch.read.dossard.engine import DossardEngine
 
     return DossardEngine(setup.dossard, setup.device, setup.threads)
+
+
+def _ppocr(setup: EngineSetup) -> Engine:
+    from bibwatch.read.ppocr.engine import PpocrEngine
+    from bibwatch.read.ppocr.models import fingerprint
+
+    return PpocrEngine(_networks(setup), setup.effort, fingerprint(setup.effort))
+
+
+def _networks(setup: EngineSetup) -> Networks[Any]:
+    """On the device asked for; `auto` takes a GPU that computes, else the processor."""
+    from bibwatch.read.ppocr.on_cpu import CpuNetworks
+
+    if setup.device != "cpu":
+        try:
+            from bibwatch.read.ppocr.on_gpu import GpuNetworks
+
+            return GpuNetworks("cuda" if setup.device == "auto" else setup.device)
+        except (EngineUnavailable, ImportError):
+            if setup.device != "auto":
+                raise
+    return CpuNetworks(setup.effort)

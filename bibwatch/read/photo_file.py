@@ -14,6 +14,7 @@ from bibwatch.values import FileStamp, Photo
 
 MAX_BYTES = 512 * 1024 * 1024
 MAX_PIXELS = 200_000_000  # 100 MP cameras pass; a forged 30000 x 30000 header would cost gigabytes
+UPRIGHT, ON_THEIR_SIDE = 1, range(5, 9)  # orientations in EXIF's words
 STARTS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
 
 if TYPE_CHECKING:  # the service process needs no arrays
@@ -29,6 +30,36 @@ class PhotoBytes:
 
     data: bytes
     content: bytes  # SHA-256 of `data`
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A JPEG file that looks whole, not decoded yet."""
+
+    data: bytes
+    width: int  # pixels of the upright picture
+    height: int
+    orientation: int  # 1..8, as EXIF has it
+
+
+if TYPE_CHECKING:
+    Picture = Image | Encoded
+
+
+def size_of(picture: Picture) -> tuple[int, int]:
+    """Height and width in pixels."""
+    if isinstance(picture, Encoded):
+        return picture.height, picture.width
+    return picture.shape[0], picture.shape[1]
+
+
+def decoded(picture: Picture) -> Image:
+    """(H, W, 3) uint8 RGB, upright.
+
+    Raises:
+        PhotoUnreadable: it is damaged.
+    """
+    return decode(picture.data, last_look=True) if isinstance(picture, Encoded) else picture
 
 
 def load(photo: Photo) -> PhotoBytes:
@@ -84,6 +115,17 @@ def decode(data: bytes, *, last_look: bool) -> Image:
     return image  # type: ignore[return-value]  # imdecode is typed as any array
 
 
+def encoded(data: bytes, *, last_look: bool) -> Picture:
+    """The JPEG file of these bytes as it is, if it looks whole; else what `decode` makes of them, or raises."""
+    if _kind_of(data) != "JPEG" or not _has_end("JPEG", data):
+        return decode(data, last_look=last_look)
+    width, height = _checked_size("JPEG", data)
+    orientation = _orientation_of(data)
+    if orientation in ON_THEIR_SIDE:
+        width, height = height, width
+    return Encoded(data, width, height, orientation)
+
+
 def upright_size(data: bytes) -> tuple[int, int]:
     """Width and height in pixels of the upright picture, from the header of a JPEG or PNG file.
 
@@ -94,7 +136,7 @@ def upright_size(data: bytes) -> tuple[int, int]:
     if kind is None:
         raise _not_a_picture(data, last_look=True)
     width, height = _checked_size(kind, data)
-    return (height, width) if _lies_on_its_side(data) else (width, height)
+    return (height, width) if _orientation_of(data) in ON_THEIR_SIDE else (width, height)
 
 
 def _read_unchanged(fd: int, photo: Photo) -> bytes:
@@ -149,16 +191,17 @@ def _checked_size(kind: str, data: bytes) -> tuple[int, int]:
     return width, height
 
 
-def _lies_on_its_side(data: bytes) -> bool:
-    """Whether the EXIF orientation turns the stored picture by a quarter; what cannot be understood turns nothing."""
+def _orientation_of(data: bytes) -> int:
+    """How the picture is stored, 1 to 8, as EXIF has it; what cannot be understood is stored upright."""
     from PIL import ExifTags
     from PIL import Image as Pillow
 
     try:
         with Pillow.open(io.BytesIO(data)) as picture:
-            return picture.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+            orientation = picture.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # as the decoder does, a damaged EXIF block is passed over
-        return False
+        return UPRIGHT
+    return orientation if isinstance(orientation, int) and orientation in range(1, 9) else UPRIGHT
 
 
 def _fault(kind: str, data: bytes) -> str:

@@ -4,11 +4,13 @@ import itertools
 import logging
 import signal
 import time
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from bibwatch.read.child import BuildEngine, Drop, Ending, Go, Hashed, Loaded, Read, Refused
+from bibwatch.read.child import BuildEngine
+from bibwatch.read.messages import Drop, Ending, Go, Hashed, Loaded, Read, Refused
 from bibwatch.read.worker import Worker
 from bibwatch.values import Job
 
@@ -42,8 +44,8 @@ Answer = Hashed | Read | Refused | Lost
 class Pool:
     """Hands photos to children and collects what they say. Used from one thread; times are monotonic seconds."""
 
-    def __init__(self, build: BuildEngine, workers: int, limits: Limits) -> None:
-        self._build = build
+    def __init__(self, builds: Sequence[BuildEngine], workers: int, limits: Limits) -> None:
+        self._builds = builds  # one for each device; the children are spread evenly over them
         self.workers = workers  # wanted
         self.replaced = 0  # that ended before their time
         self._limits = limits
@@ -152,7 +154,8 @@ class Pool:
 
     def _start_one(self) -> bool:
         try:
-            self._children.append(Worker.start(self._build))
+            used = Counter(child.build for child in self._children)
+            self._children.append(Worker.start(min(self._builds, key=used.__getitem__)))
         except OSError as error:
             self._note_failed_start(None, f"no process can be started: {error.strerror}")
             return False

@@ -9,7 +9,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from bibwatch.read.child import BuildEngine, Drop, Fetch, Go, Loaded, live
+from bibwatch.read.child import BuildEngine, live
+from bibwatch.read.messages import Drop, Fetch, Go, Loaded
 from bibwatch.values import Job
 
 BATCHES = 2  # a child holds: one in the engine, one being fetched and decoded meanwhile
@@ -21,6 +22,7 @@ class Worker:
 
     process: BaseProcess
     connection: Connection
+    build: BuildEngine
     since: float  # monotonic seconds: when it started, or when its oldest photo became the oldest
     loaded: Loaded | None = None
     in_hand: dict[int, Job] = field(default_factory=dict)  # ticket -> photo, oldest first
@@ -37,7 +39,7 @@ class Worker:
         process = context.Process(target=live, args=(theirs, build, os.getpid()), name="bibwatch-reader", daemon=True)
         process.start()
         theirs.close()
-        return cls(process, ours, since=time.monotonic())
+        return cls(process, ours, build, since=time.monotonic())
 
     def takes_more(self) -> bool:
         """Whether it would take another photo now."""

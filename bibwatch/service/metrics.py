@@ -90,3 +90,7 @@ def _metrics(health: Mapping[str, Any], counts: Mapping[str, int], beat_at: floa
     }
     for name, (help_text, value) in counters.items():
         yield CounterMetricFamily(name, help_text, value=value)
+    stages = CounterMetricFamily("bibwatch_stage_seconds", "Time spent in each stage of reading.", labels=["stage"])
+    for stage, seconds in since_start["stages"].items():
+        stages.add_metric([stage], seconds)
+    yield stages

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from bibwatch.match.startlist import MAX_BYTES, StartList, parse_start_list
 from bibwatch.read import engine
 from bibwatch.read.dossard.setup import DossardSetup
 from bibwatch.read.engine import EngineSetup
+from bibwatch.read.gpu import may_be_there
 from bibwatch.read.pool import Limits, Pool
 from bibwatch.store.store import Store
 from bibwatch.values import Targets, shown
@@ -25,6 +26,7 @@ from bibwatch.watch.names import PhotoNames, WatchedFolder
 MEMORY_SHARE = 0.8  # of the machine's, for all children together
 LEAST_MEMORY = 3 * 2**29  # bytes; engine ppocr takes 1.2 GB at 38 megapixels
 ACCEPT, ACCEPT_LISTED = 0.5, 0.75  # of a bib's probability, without a start list and with one; see docs/accuracy.md
+GPU_WORKERS = 2  # for one GPU of 8 GB: each takes up to 4 GB of it; with more, more of them are faster: docs/speed.md
 LOAD_S = 300.0  # for an engine to load
 FETCH_S = 3600.0  # where it has to fetch 100 MB first; a silent network is given up long before
 
@@ -51,7 +53,7 @@ def engine_setup(config: Config) -> EngineSetup:
     """The engine that the config asks for."""
     reader, dossard = config.reader, config.reader.dossard
     if not reader.uses_dossard:
-        return EngineSetup("cpu", threads=1)
+        return EngineSetup(reader.device if _may_use_gpu(reader) else "cpu", threads=1, effort=reader.effort)
     assert dossard.weights is not None  # the config's checks see to it
     settings = DossardSetup(
         dossard.weights,
@@ -61,7 +63,7 @@ def engine_setup(config: Config) -> EngineSetup:
         dossard.download,
         dossard.certain_score,
     )
-    return EngineSetup(reader.device, max(1, _cores() // workers_for(config)), settings)
+    return EngineSetup(reader.device, max(1, _cores() // workers_for(config)), dossard=settings)
 
 
 def engine_name(config: Config, store: Store) -> str:
@@ -80,14 +82,31 @@ def engine_name(config: Config, store: Store) -> str:
 def pool_for(config: Config, fingerprint: str, photos: int | None = None) -> Pool:
     """The reading children that the config asks for, with this engine, not started; no more than there are photos."""
     setup, workers = engine_setup(config), workers_for(config)
-    build = partial(engine.build, setup, fingerprint)
+    builds = [partial(engine.build, replace(setup, device=device), fingerprint) for device in _devices(setup.device)]
     limits = Limits(timeout_for(config), _load_time(setup), _memory_for(workers))
-    return Pool(build, workers if photos is None else min(workers, photos), limits)
+    return Pool(builds, workers if photos is None else min(workers, photos), limits)
 
 
 def workers_for(config: Config) -> int:
-    """How many children to start: as the config says, or one a core; one of dossard, which uses the whole machine."""
-    return config.reader.workers or (1 if config.reader.uses_dossard else _cores())
+    """How many children to start: as the config says, or one a core; on GPUs, and of dossard, which uses the whole
+    machine, some for each device.
+    """
+    reader = config.reader
+    if reader.workers:
+        return reader.workers
+    if not (reader.uses_dossard or _may_use_gpu(reader)):
+        return _cores()
+    return len(_devices(reader.device)) * (1 if reader.uses_dossard else min(GPU_WORKERS, _cores()))
+
+
+def _may_use_gpu(reader: ReaderConfig) -> bool:
+    return reader.device.startswith("cuda") or (reader.device == "auto" and may_be_there())
+
+
+def _devices(device: str) -> list[str]:
+    """One device for each that a config names: `cuda:0,1` is two."""
+    kind, _, numbers = device.partition(":")
+    return [f"{kind}:{number}" for number in numbers.split(",")] if numbers else [kind]
 
 
 def timeout_for(config: Config) -> float:

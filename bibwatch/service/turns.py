@@ -3,13 +3,13 @@
 import logging
 import random
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bibwatch.errors import PhotoChanged, PhotoOutOfReach, PhotoUnreadable
 from bibwatch.log import fields
-from bibwatch.read.child import Hashed, Read, Refused
+from bibwatch.read.messages import Hashed, Read, Refused
 from bibwatch.read.pool import Answer, Lost, Pool
 from bibwatch.store.readings import Seen
 from bibwatch.store.store import Store
@@ -32,7 +32,7 @@ class Tally:
     read: int = 0
     reused: int = 0
     failed: int = 0
-    reading_s: float = 0.0  # spent in decoding and reading, by all children together
+    stages: Counter[str] = field(default_factory=Counter)  # seconds that photos spent in each, in all children together
     last_error: str | None = None
     recent: deque[float] = field(default_factory=deque)  # monotonic seconds of the turns that ended lately
 
@@ -164,7 +164,7 @@ class Turns:
         seen = Seen(content, self._engine, read.readings, read.width, read.height, read.seconds, read.shot)
         self._store.readings.finish(job, seen, self._clock())
         self.tally.read += 1
-        self.tally.reading_s += read.seconds
+        self.tally.stages.update(read.stages)
         self._end(job)
         texts = ", ".join(reading.text for reading in read.readings) or "no number"
         told = fields(job.photo.path, [reading.text for reading in read.readings])

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bibwatch.read.engine import EngineSetup
+from bibwatch.read.stages import Stages
 from bibwatch.values import Box, Reading
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ class Stub:
     name = NAME
     device = "nowhere"
     batch = 1
+    decodes = False
+
+    def __init__(self) -> None:
+        self.stages = Stages()
 
     def read(self, images: "Sequence[Image]") -> Iterator[tuple[Reading, ...]]:
         return map(self._read, images)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from bibwatch.errors import PhotoChanged, PhotoUnreadable
 from bibwatch.read import batch
-from bibwatch.read.child import Hashed, Read, Refused
+from bibwatch.read.messages import Hashed, Read, Refused
 from bibwatch.read.pool import Answer, Limits, Lost, Pool
 from bibwatch.values import Job, Photo
 from tests import engines
@@ -31,7 +31,7 @@ def picture(path: Path, width: int) -> Path:
 
 @pytest.fixture
 def pool() -> Iterator[Pool]:
-    pool = Pool(engines.scripted, workers=1, limits=Limits(photo_s=1.0))
+    pool = Pool([engines.scripted], workers=1, limits=Limits(photo_s=1.0))
     pool.start()
     yield pool
     pool.stop()
@@ -43,6 +43,14 @@ def submit(pool: Pool, turn: Job, *, alone: bool = False) -> None:
         assert time.monotonic() < deadline, pool.fault
         wait(pool.waitables(), 0.1)
         assert list(pool.collect()) == []
+
+
+def until_ready(pool: Pool, children: int) -> None:
+    deadline = time.monotonic() + HANG_S
+    while pool.ready < children:
+        assert time.monotonic() < deadline, (pool.fault, pool.slowed)
+        wait(pool.waitables(), 0.1)
+        assert pool.collect() == []
 
 
 def answers_to(pool: Pool, count: int) -> list[tuple[Job, Answer]]:
@@ -70,7 +78,7 @@ def test_a_photo_is_read_in_a_child(pool: Pool, tmp_path: Path) -> None:
 
 
 def test_the_next_photo_is_fetched_while_one_is_in_the_engine(tmp_path: Path) -> None:
-    pool = Pool(engines.scripted, workers=1, limits=Limits(photo_s=HANG_S))
+    pool = Pool([engines.scripted], workers=1, limits=Limits(photo_s=HANG_S))
     pool.start()
     try:
         slow, next_one = job(picture(tmp_path / "a.png", 999), 1), job(picture(tmp_path / "b.png", 43), 2)
@@ -141,7 +149,7 @@ def test_an_engine_that_breaks_ends_its_child_and_says_why(pool: Pool, tmp_path:
 
 def scores_in_batches(tmp_path: Path, widths: list[int]) -> dict[str, float]:
     """Text or error -> the share of a batch that was full, for photos read by an engine that takes four at a time."""
-    pool = Pool(engines.batched, workers=1, limits=Limits(photo_s=HANG_S))
+    pool = Pool([engines.batched], workers=1, limits=Limits(photo_s=HANG_S))
     paths = [picture(tmp_path / f"{number}.png", width) for number, width in enumerate(widths)]
     outcomes = [outcome for _, outcome in batch.read_all(paths, pool)]
     readings = [outcome.readings[0] if isinstance(outcome, Read) else None for outcome in outcomes]
@@ -158,7 +166,7 @@ def test_an_engine_that_takes_several_photos_gets_them_together(tmp_path: Path) 
 
 
 def test_a_photo_has_its_own_time_also_in_a_batch(tmp_path: Path) -> None:
-    pool = Pool(engines.unhurried, workers=1, limits=Limits(photo_s=2.0))
+    pool = Pool([engines.unhurried], workers=1, limits=Limits(photo_s=2.0))
     paths = [picture(tmp_path / f"{width}.png", width) for width in range(41, 50)]
     outcomes = [outcome for _, outcome in batch.read_all(paths, pool)]
     assert all(isinstance(outcome, Read) for outcome in outcomes), outcomes
@@ -169,6 +177,46 @@ def test_a_photo_that_fails_in_a_batch_costs_only_itself(tmp_path: Path) -> None
     [failed] = [text for text in outcomes if "no such tensor" in text]
     assert len(outcomes) == 9
     assert list(outcomes).index(failed) == 5
+
+
+def test_an_engine_that_decodes_gets_whole_jpegs_as_they_are_and_pictures_of_all_else(tmp_path: Path) -> None:
+    pool = Pool([engines.decoding], workers=1, limits=Limits(photo_s=HANG_S))
+    paths = [picture(tmp_path / "a.jpg", 41), picture(tmp_path / "b.png", 42)]
+    outcomes = [outcome for _, outcome in batch.read_all(paths, pool)]
+    assert [outcome.readings[0].score for outcome in outcomes if isinstance(outcome, Read)] == [1.0, 0.0]
+
+
+def test_a_damaged_jpeg_that_only_the_engine_finds_out_is_refused_for_good_and_costs_no_other(tmp_path: Path) -> None:
+    pool = Pool([engines.decoding], workers=1, limits=Limits(photo_s=HANG_S))
+    paths = [picture(tmp_path / f"{width}.jpg", width) for width in range(41, 47)]
+    whole = paths[2].read_bytes()
+    start = whole.index(b"\xff\xda")
+    paths[2].write_bytes(whole[:start] + b"\xff\xff" * 8 + b"\xff\xd9")
+    outcomes = [outcome for _, outcome in batch.read_all(paths, pool)]
+    assert [isinstance(outcome, Read) for outcome in outcomes] == [True, True, False, True, True, True]
+    assert isinstance(outcomes[2], PhotoUnreadable)
+
+
+def test_children_are_spread_over_the_devices_also_after_one_died(tmp_path: Path) -> None:
+    pool = Pool([engines.scripted, engines.elsewhere], workers=2, limits=Limits(photo_s=HANG_S))
+    pool.start()
+    try:
+        until_ready(pool, 2)
+        assert pool.devices == ["here", "there"]
+        submit(pool, job(picture(tmp_path / "a.png", 666)))
+        assert isinstance(answers_to(pool, 1)[0][1], Lost)
+        until_ready(pool, 2)
+        assert pool.devices == ["here", "there"]
+    finally:
+        pool.stop()
+
+
+def test_it_is_told_where_the_time_of_a_photo_went(pool: Pool, tmp_path: Path) -> None:
+    submit(pool, job(picture(tmp_path / "a.png", 42)))
+    [(_, answer)] = answers_to(pool, 1)
+    assert isinstance(answer, Read)
+    assert answer.stages.keys() == {"read", "decode"}  # the scripted engine tells nothing of itself
+    assert answer.seconds == sum(answer.stages.values()) > 0
 
 
 def test_errors_of_the_file_come_back_as_what_they_are(pool: Pool, tmp_path: Path) -> None:
@@ -194,7 +242,7 @@ def test_a_list_of_photos_loses_only_the_one_that_kills_its_child(tmp_path: Path
     widths = [51, 666, 52, 53]
     paths = [picture(tmp_path / f"{width}.png", width) for width in widths]
     (tmp_path / "link.png").symlink_to(paths[0])
-    pool = Pool(engines.scripted, workers=1, limits=Limits(photo_s=HANG_S))
+    pool = Pool([engines.scripted], workers=1, limits=Limits(photo_s=HANG_S))
     outcomes = list(batch.read_all([*paths, tmp_path / "link.png", tmp_path / "none.png"], pool))
     assert [path for path, _ in outcomes] == [*paths, tmp_path / "link.png", tmp_path / "none.png"]
     texts = [outcome.readings[0].text if isinstance(outcome, Read) else str(outcome) for _, outcome in outcomes]
@@ -202,7 +250,7 @@ def test_a_list_of_photos_loses_only_the_one_that_kills_its_child(tmp_path: Path
 
 
 def test_a_photo_alone_gets_no_company(tmp_path: Path) -> None:
-    pool = Pool(engines.scripted, workers=1, limits=Limits(photo_s=HANG_S))
+    pool = Pool([engines.scripted], workers=1, limits=Limits(photo_s=HANG_S))
     pool.start()
     try:
         submit(pool, job(picture(tmp_path / "a.png", 999)), alone=True)
@@ -217,7 +265,7 @@ def test_a_photo_alone_gets_no_company(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_does_not_load_is_a_fault_of_the_pool(tmp_path: Path) -> None:
-    pool = Pool(engines.missing, workers=2, limits=Limits(photo_s=1.0))
+    pool = Pool([engines.missing], workers=2, limits=Limits(photo_s=1.0))
     pool.start()
     deadline = time.monotonic() + HANG_S
     while pool.fault is None and time.monotonic() < deadline:
@@ -226,14 +274,6 @@ def test_an_engine_that_does_not_load_is_a_fault_of_the_pool(tmp_path: Path) -> 
     assert pool.fault == "the model file is missing"
     assert not pool.submit(job(picture(tmp_path / "a.png", 43)), last_look=True, alone=False)
     pool.stop()
-
-
-def until_ready(pool: Pool, children: int) -> None:
-    deadline = time.monotonic() + HANG_S
-    while pool.ready < children:
-        assert time.monotonic() < deadline, (pool.fault, pool.slowed)
-        wait(pool.waitables(), 0.1)
-        assert pool.collect() == []
 
 
 def end_a_child(pool: Pool) -> int:
@@ -251,7 +291,7 @@ def end_a_child(pool: Pool) -> int:
 def test_a_child_that_takes_too_much_memory_is_ended_and_the_next_photo_is_read(pool: Pool, tmp_path: Path) -> None:
     until_ready(pool, 1)
     usual = int(memory_mib(pool.pids[0]) * 2**20)
-    bounded = Pool(engines.scripted, workers=1, limits=Limits(photo_s=HANG_S, memory=usual + 300 * 2**20))
+    bounded = Pool([engines.scripted], workers=1, limits=Limits(photo_s=HANG_S, memory=usual + 300 * 2**20))
     bounded.start()
     try:
         until_ready(bounded, 1)
@@ -274,7 +314,7 @@ def test_after_five_deaths_within_a_minute_the_next_is_not_made_up_for_until_the
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bibwatch.read.pool.RESTARTS_S", 10 * HANG_S)  # a minute that is long enough here
-    pool = Pool(engines.scripted, workers=2, limits=Limits(photo_s=HANG_S))
+    pool = Pool([engines.scripted], workers=2, limits=Limits(photo_s=HANG_S))
     pool.start()
     try:
         for deaths in range(5):

@@ -3,31 +3,43 @@ import subprocess
 import sys
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
+from typing import get_args
 
 import pytest
 from PIL import Image
 
+from bibwatch.read import engine as engines
+from bibwatch.read.engine import Engine, EngineSetup, fingerprint
 from bibwatch.read.photo_file import decode
-from bibwatch.read.ppocr import LONG_SIDE, PpocrEngine, fingerprint
+from bibwatch.read.ppocr.lines import SIGHTS
+from bibwatch.read.ppocr.on_cpu import CpuNetworks, multiplies_bytes_well
+from bibwatch.values import Effort
 from tests.support import draw_photo
+
+LONG_SIDE = SIGHTS["balanced"].large
+BALANCED = EngineSetup("cpu", threads=1)
+
+
+def built(setup: EngineSetup) -> Engine:
+    return engines.build(setup, fingerprint(setup))
 
 
 @pytest.fixture(scope="module")
-def engine() -> PpocrEngine:
-    return PpocrEngine()
+def engine() -> Engine:
+    return built(BALANCED)
 
 
-def test_drawn_bibs_are_read_where_they_are(engine: PpocrEngine, tmp_path: Path) -> None:
+def test_drawn_bibs_are_read_where_they_are(engine: Engine, tmp_path: Path) -> None:
     data = draw_photo(tmp_path / "a.jpg", "2419", "3071", size=(800, 600)).read_bytes()
     readings = {reading.text: reading for reading in next(engine.read([decode(data, last_look=False)]))}
     assert readings.keys() == {"2419", "3071"}
     left, right = readings["2419"], readings["3071"]
     assert left.box.x1 < 400 < right.box.x0
-    assert left.engine == right.engine == fingerprint()
+    assert left.engine == right.engine == fingerprint(BALANCED)
     assert min(left.score, left.detection_score) > 0.5
 
 
-def test_a_photo_larger_than_the_detector_sees_keeps_its_own_pixels(engine: PpocrEngine, tmp_path: Path) -> None:
+def test_a_photo_larger_than_the_detector_sees_keeps_its_own_pixels(engine: Engine, tmp_path: Path) -> None:
     data = draw_photo(tmp_path / "a.jpg", "17", "2419", size=(2 * LONG_SIDE, 1600)).read_bytes()
     boxes = {reading.text: reading.box for reading in next(engine.read([decode(data, last_look=False)]))}
     assert boxes["2419"].x0 > LONG_SIDE
@@ -35,7 +47,7 @@ def test_a_photo_larger_than_the_detector_sees_keeps_its_own_pixels(engine: Ppoc
 
 
 @pytest.mark.parametrize("size", [(640, 480), (8, 8), (3000, 4), (4, 30_000)])
-def test_a_picture_without_text_has_no_readings(engine: PpocrEngine, tmp_path: Path, size: tuple[int, int]) -> None:
+def test_a_picture_without_text_has_no_readings(engine: Engine, tmp_path: Path, size: tuple[int, int]) -> None:
     Image.new("RGB", size, (90, 140, 90)).save(tmp_path / "a.png")
     before = getrusage(RUSAGE_SELF).ru_maxrss
     assert list(engine.read([decode((tmp_path / "a.png").read_bytes(), last_look=False)])) == [()]
@@ -43,15 +55,47 @@ def test_a_picture_without_text_has_no_readings(engine: PpocrEngine, tmp_path: P
     assert grown_mib < 2000  # a strip enlarged by its short side would take tens of gigabytes
 
 
-def test_the_notebooks_own_photo_is_read(engine: PpocrEngine, shared: Path) -> None:
+def test_the_notebooks_own_photo_is_read(engine: Engine, shared: Path) -> None:
     photo = shared / "photos" / "jipwulffele" / "54439049544_983bf7e3e7_o.jpg"
     texts = {reading.text for reading in next(engine.read([decode(photo.read_bytes(), last_look=False)]))}
     assert texts >= {"2163", "2642", "2656"}
 
 
+@pytest.mark.parametrize("effort", get_args(Effort))
+def test_every_effort_reads_a_plain_bib_and_marks_its_readings(effort: Effort, tmp_path: Path) -> None:
+    data = draw_photo(tmp_path / "a.jpg", "2419", "3071", size=(800, 600)).read_bytes()
+    engine = built(EngineSetup("cpu", threads=1, effort=effort))
+    readings = next(engine.read([decode(data, last_look=False)]))
+    assert {reading.text for reading in readings} == {"2419", "3071"}
+    assert {reading.engine for reading in readings} == {engine.name}
+    assert engine.stages.take().keys() == {"decode", "detect", "crop", "recognise"}
+
+
+def test_efforts_have_marks_of_their_own() -> None:
+    assert len({fingerprint(EngineSetup("cpu", threads=1, effort=effort)) for effort in get_args(Effort)}) == 3
+
+
+def test_photos_read_together_have_their_own_readings(engine: Engine, tmp_path: Path) -> None:
+    sizes = [(800, 600), (600, 800), (800, 600)]
+    photos = [draw_photo(tmp_path / f"{n}.jpg", f"24{n}", size=size).read_bytes() for n, size in enumerate(sizes)]
+    together = list(engine.read([decode(photo, last_look=False) for photo in photos]))
+    assert [{reading.text for reading in readings} for readings in together] == [{"240"}, {"241"}, {"242"}]
+
+
+def test_the_detector_in_bytes_sees_what_the_whole_one_sees(tmp_path: Path) -> None:
+    if not multiplies_bytes_well():
+        pytest.skip("this processor multiplies bytes no faster, so the whole detector is always taken")
+    picture = decode(draw_photo(tmp_path / "a.jpg", "2419", "3071", size=(960, 640)).read_bytes(), last_look=False)
+    in_bytes, whole = (CpuNetworks(effort).detect([picture], 640, 960)[0] for effort in ("balanced", "thorough"))
+    seen, seen_whole = in_bytes > 127, whole > 127
+    assert seen_whole.sum() > 1000
+    assert (seen & seen_whole).sum() > 0.85 * (seen | seen_whole).sum()
+
+
 def test_the_engine_tells_nobody_of_its_work_and_writes_nothing_at_home(tmp_path: Path) -> None:
     told = {"CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"}  # what would silence it, or send it elsewhere
     environment = {name: value for name, value in os.environ.items() if name not in told} | {"HOME": str(tmp_path)}
-    program = "from bibwatch.read.ppocr import PpocrEngine; PpocrEngine()"
+    setup = "EngineSetup('cpu', threads=1)"
+    program = f"from bibwatch.read.engine import *; build({setup}, fingerprint({setup}))"
     subprocess.run([sys.executable, "-c", program], check=True, env=environment)
     assert list(tmp_path.iterdir()) == []

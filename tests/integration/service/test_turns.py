@@ -33,7 +33,7 @@ class Desk:
         self.folder, self.count = folder, folder / "readings"
         self.count.mkdir(exist_ok=True)
         self.store = Store.open(folder / "bibwatch.db")
-        self.pool = Pool(partial(engines.CountingFile, self.count), workers, limits=Limits(photo_s=3.0))
+        self.pool = Pool([partial(engines.CountingFile, self.count)], workers, limits=Limits(photo_s=3.0))
         self.turns = Turns(self.store, self.pool, engines.NAME, attempts=3, clock=time.time)
         self.pool.start()
 

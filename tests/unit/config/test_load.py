@@ -94,7 +94,8 @@ def test_every_problem_is_reported_at_once_with_its_line(folder: Path) -> None:
         (GOOD + "reader: {dossard: {weights: none.pt}}\n", "line 4: reader.dossard.weights: "),
         (GOOD + "reader: {timeout_s: soon}\n", "timeout_s"),
         (GOOD + "reader: {dossard: {certain_score: 2}}\n", "certain_score"),
-        (GOOD + "reader: {device: cuda}\n", "runs on the cpu"),
+        (GOOD + "reader: {device: 'cuda:'}\n", "reader.device"),
+        (GOOD + "reader: {effort: more}\n", "reader.effort"),
         (GOOD + "start_list: list.csv\n", "list.csv: no such file"),
         (GOOD + "links: {folder: '{bib}_{name}'}\n", "names come from a start list"),
         (GOOD + "bibs: {format: '[A-D'}\n", "bibs.format: not a regular expression"),
@@ -144,6 +145,23 @@ def test_auto_is_dossard_where_weights_are_set_and_its_paths_are_relative_to_the
     assert reader.uses_dossard
     assert (reader.dossard.weights, reader.dossard.easyocr_models) == (folder / "mine.pt", folder / "x")
     assert not load(folder, GOOD + "reader: {engine: ppocr, dossard: {weights: mine.pt}}\n").reader.uses_dossard
+
+
+def test_several_gpus_and_an_effort_may_be_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bibwatch.config.load.GPU_PACKAGES", ())
+    reader = load(folder, GOOD + "reader: {device: 'cuda:0,2', effort: thorough}\n").reader
+    assert (reader.device, reader.effort) == ("cuda:0,2", "thorough")
+    assert load(folder, GOOD).reader.effort == "balanced"
+
+
+def test_without_the_extra_a_gpu_asked_for_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bibwatch.config.load.GPU_PACKAGES", ("torch_of_nobody",))
+    with pytest.raises(ConfigError) as error:
+        load(folder, GOOD + "reader: {device: cuda}\n")
+    [problem] = error.value.problems
+    assert "needs torch_of_nobody on a GPU" in problem
+    assert "bibwatch[gpu]" in problem
+    assert load(folder, GOOD + "reader: {device: auto}\n").reader.device == "auto"
 
 
 def test_without_the_extra_engine_dossard_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from bibwatch.errors import PhotoChanged, PhotoIncomplete, PhotoUnreadable
-from bibwatch.read.photo_file import decode, load
+from bibwatch.read.photo_file import Encoded, decode, decoded, encoded, load, size_of
 from bibwatch.values import Photo
 from tests.support import draw_photo
 
@@ -47,6 +47,31 @@ def test_a_picture_is_turned_upright(tmp_path: Path) -> None:
     exif[0x112] = 6  # the camera was held upright
     Image.new("RGB", (40, 20)).save(tmp_path / "a.jpg", exif=exif)
     assert decode((tmp_path / "a.jpg").read_bytes(), last_look=False).shape == (40, 20, 3)
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (20, 40)), (3, (20, 40)), (6, (40, 20)), (9, (20, 40))])
+def test_a_jpeg_may_stay_encoded_until_the_engine_wants_it(
+    tmp_path: Path, orientation: int, size: tuple[int, int]
+) -> None:
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    Image.new("RGB", (40, 20)).save(tmp_path / "a.jpg", exif=exif)
+    data = (tmp_path / "a.jpg").read_bytes()
+    picture = encoded(data, last_look=False)
+    assert isinstance(picture, Encoded)
+    assert picture.data == data
+    assert size_of(picture) == decoded(picture).shape[:2] == size
+
+
+def test_only_a_jpeg_that_looks_whole_stays_encoded(tmp_path: Path, jpeg: Path) -> None:
+    Image.new("RGB", (40, 20)).save(tmp_path / "a.png")
+    picture = encoded((tmp_path / "a.png").read_bytes(), last_look=False)
+    assert not isinstance(picture, Encoded)
+    assert size_of(picture) == (20, 40)
+    with pytest.raises(PhotoIncomplete, match="ends early"):
+        encoded(jpeg.read_bytes()[:-400], last_look=False)
+    with pytest.raises(PhotoUnreadable, match="30000 x 30000"):
+        encoded(forged_jpeg(30_000, 30_000), last_look=False)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.9, 0.999])

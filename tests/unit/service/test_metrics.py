@@ -21,7 +21,13 @@ HEALTH: dict[str, Any] = {
     "oldest_waiting_s": 12.5,
     "workers": {"wanted": 4, "ready": 3, "busy": 2, "pids": [1, 2], "devices": ["cpu"], "replaced": 6},
     "photos_per_s": 1.5,
-    "since_start": {"read": 30, "reused": 11, "failed": 9, "reading_s": 61.25},
+    "since_start": {
+        "read": 30,
+        "reused": 11,
+        "failed": 9,
+        "reading_s": 61.25,
+        "stages": {"decode": 1.25, "detect": 60.0},
+    },
     "last_error": "/race/secret/2419/a.jpg: cannot be read",
     "degraded": ["/race/secret/incoming: no such folder", "/race/secret/bibs/2419: no space left"],
 }
@@ -53,13 +59,15 @@ def test_every_number_is_there_under_its_name_kind_and_help() -> None:
     text = as_text(HEALTH, COUNTS, 1_700_000_100.25)
     assert text.endswith(b"\n")
     found = families(text)
-    assert found.keys() == {"bibwatch_photos", *GAUGES, *COUNTERS}
+    assert found.keys() == {"bibwatch_photos", "bibwatch_stage_seconds", *GAUGES, *COUNTERS}
     for name, value in GAUGES.items():
         assert (found[name].type, [tuple(s[:3]) for s in found[name].samples]) == ("gauge", [(name, {}, value)])
     for name, value in COUNTERS.items():
         [sample] = found[name].samples
         assert (found[name].type, sample.name, sample.value) == ("counter", f"{name}_total", value)
     assert {s.labels["state"]: s.value for s in found["bibwatch_photos"].samples} == COUNTS
+    stages = {s.labels["stage"]: s.value for s in found["bibwatch_stage_seconds"].samples}
+    assert stages == {"decode": 1.25, "detect": 60.0}
     for name, family in found.items():
         written = f"{name}_total" if family.type == "counter" else name
         assert f"# TYPE {written} {family.type}\n".encode() in text
@@ -69,7 +77,7 @@ def test_every_number_is_there_under_its_name_kind_and_help() -> None:
 def test_no_label_names_a_path_or_a_bib_and_nothing_else_does() -> None:
     text = as_text(HEALTH, COUNTS, 0.0)
     labels = {tuple(sample.labels) for family in families(text).values() for sample in family.samples}
-    assert labels == {(), ("state",)}
+    assert labels == {(), ("state",), ("stage",)}
     for word in (b"secret", b"2419", b"4711", b"/race"):
         assert word not in text
 
@@ -97,7 +105,7 @@ def test_the_file_is_whole_alone_and_for_everybody_to_read(tmp_path: Path) -> No
         assert metrics.fault is None
         assert [entry.name for entry in tmp_path.iterdir()] == ["bibwatch.prom"]
         assert path.stat().st_mode & 0o777 == 0o644
-        assert len(families(path.read_bytes())) == 1 + len(GAUGES) + len(COUNTERS)
+        assert len(families(path.read_bytes())) == 2 + len(GAUGES) + len(COUNTERS)
 
 
 def test_who_reads_the_old_file_while_a_new_one_is_written_has_it_whole(tmp_path: Path) -> None:

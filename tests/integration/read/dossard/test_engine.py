@@ -13,9 +13,10 @@ pytest.importorskip("easyocr")
 from bibwatch.errors import EngineBroken, EngineUnavailable
 from bibwatch.read import engine
 from bibwatch.read.dossard import models
-from bibwatch.read.dossard.engine import DossardEngine, fingerprint, visible_gpu
+from bibwatch.read.dossard.engine import DossardEngine, fingerprint
 from bibwatch.read.dossard.setup import DossardSetup
 from bibwatch.read.engine import EngineSetup
+from bibwatch.read.gpu import visible_gpu
 from bibwatch.values import Box, Reading
 from tests.models import easyocr_models, set_checksums_aside, whole_picture_weights
 
@@ -71,7 +72,7 @@ def test_weights_that_changed_since_the_fingerprint_are_not_used(
 ) -> None:
     set_checksums_aside(monkeypatch)
     with pytest.raises(EngineUnavailable, match="have changed"):
-        engine.build(EngineSetup("cpu", 2, setup), "dossard:0123")
+        engine.build(EngineSetup("cpu", 2, dossard=setup), "dossard:0123")
 
 
 def test_a_gpu_that_is_not_there_is_an_error_and_no_silent_cpu(
@@ -128,12 +129,12 @@ def test_a_gpu_that_does_not_compute_is_known_before_any_photo(
 
 def test_missing_models_are_named_at_once_with_their_folder(setup: DossardSetup, tmp_path: Path) -> None:
     lacking = replace(setup, easyocr_models=tmp_path)
-    said = engine.missing_files(EngineSetup("cpu", 2, lacking))
+    said = engine.missing_files(EngineSetup("cpu", 2, dossard=lacking))
     for part in (models.DETECTION, models.RECOGNITION, str(tmp_path), "easyocr_models"):
         assert part in str(said)
     with pytest.raises(EngineUnavailable, match="are not in"):
         models.easyocr_reader(tmp_path, "cpu", download=False)
-    assert engine.missing_files(EngineSetup("cpu", 2, setup)) is None
+    assert engine.missing_files(EngineSetup("cpu", 2, dossard=setup)) is None
 
 
 def test_models_that_cannot_be_fetched_are_named_without_hanging(

@@ -1,0 +1,118 @@
+"""The networks on ONNX Runtime, on one thread."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+# ONNX Runtime sends statistics to its maker otherwise, and keeps files of its own below $HOME for that.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime  # noqa: E402
+
+from bibwatch.read.photo_file import decoded
+from bibwatch.read.ppocr import models
+from bibwatch.read.ppocr.lines import LINE_HEIGHT
+from bibwatch.read.ppocr.networks import MIDDLE, Steps, alphabet_of
+from bibwatch.values import Effort
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bibwatch.read.photo_file import Image, Picture
+    from bibwatch.read.ppocr.lines import Cut
+
+GREY = 128  # what lines are padded with: the middle of what the recogniser sees
+BYTE_DOT_PRODUCTS = {"avx512_vnni", "avx_vnni"}  # without them, bytes are multiplied no faster and less exactly
+
+
+class CpuNetworks:
+    """The recogniser in floating point, and the detector in eight-bit numbers where that is wanted and pays."""
+
+    device = "cpu"
+    batch = 1
+    decodes = False
+
+    def __init__(self, effort: Effort) -> None:
+        cv2.setNumThreads(1)
+        self._in_bytes = effort != "thorough" and multiplies_bytes_well()
+        self._detector = _session(models.SMALL_DETECTOR if self._in_bytes else models.detector())
+        self._recogniser = _session(models.recogniser())
+        self.alphabet = alphabet_of(self._recogniser.get_modelmeta().custom_metadata_map["character"])
+
+    def take(self, pictures: Sequence[Picture]) -> list[Image]:
+        """See `Networks`."""
+        return [decoded(picture) for picture in pictures]
+
+    def detect(self, pictures: Sequence[Image], height: int, width: int) -> NDArray[np.uint8]:
+        """See `Networks`."""
+        seen = np.stack([resized(picture, height, width) for picture in pictures])
+        [heat] = _run(self._detector, seen if self._in_bytes else as_floats(seen)).swapaxes(0, 1)
+        bytes_of_heat: NDArray[np.uint8] = np.rint(heat * 255).astype(np.uint8)
+        return bytes_of_heat
+
+    def cut(self, picture: Image, cuts: Sequence[Cut]) -> list[Image]:
+        """See `Networks`."""
+        return [_line(picture, cut) for cut in cuts]
+
+    def recognise(self, lines: Sequence[Image], width: int, characters: NDArray[np.intp]) -> Steps:
+        """See `Networks`."""
+        padded = np.full((len(lines), LINE_HEIGHT, width, 3), GREY, np.uint8)
+        for place, line in zip(padded, lines, strict=True):
+            place[:, : line.shape[1]] = line
+        told = _run(self._recogniser, as_floats(padded))
+        return Steps(told.argmax(axis=2), told.max(axis=2), told[:, :, characters])
+
+
+def multiplies_bytes_well() -> bool:
+    """Whether this processor has instructions for dot products of bytes."""
+    if platform.machine() != "x86_64":
+        return False
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return not BYTE_DOT_PRODUCTS.isdisjoint(flags.split())
+
+
+def resized(image: Image, height: int, width: int) -> Image:
+    """The picture at this size in pixels."""
+    shrinks = height * width < image.shape[0] * image.shape[1]
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)  # type: ignore[return-value]
+
+
+def as_floats(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(N, H, W, 3) uint8 RGB to (N, 3, H, W) float32 BGR, -1 to 1."""
+    return cv2.dnn.blobFromImages(list(pictures), 1 / MIDDLE, mean=(MIDDLE,) * 3, swapRB=True)  # type: ignore[return-value]
+
+
+def _line(picture: Image, cut: Cut) -> Image:
+    """The line upright and LINE_HEIGHT high: enlarged in one step, or shrunk from the photo's own pixels."""
+    if cut.high <= LINE_HEIGHT:
+        return _straightened(picture, cut, LINE_HEIGHT, cut.width)
+    return resized(_straightened(picture, cut, cut.high, cut.wide), LINE_HEIGHT, cut.width)
+
+
+def _straightened(picture: Image, cut: Cut, high: int, wide: int) -> Image:
+    """The line by itself, at this size in pixels."""
+    # A corner is the middle of a photo's pixel, which is enlarged around it.
+    x, y = (wide / cut.wide - 1) / 2, (high / cut.high - 1) / 2
+    corners = np.array(((x, y), (x + wide, y), (x + wide, y + high), (x, y + high)), np.float32)
+    turn = cv2.getPerspectiveTransform(cut.corners, corners)
+    return cv2.warpPerspective(picture, turn, (wide, high), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
+
+
+def _session(model: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _run(session: onnxruntime.InferenceSession, tensor: NDArray[np.generic]) -> NDArray[np.float32]:
+    [given] = session.get_inputs()
+    [output] = session.run(None, {given.name: tensor})
+    return output  # type: ignore[no-any-return]

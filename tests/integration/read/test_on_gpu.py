@@ -1,0 +1,129 @@
+"""The way through torch, on the processor: the GPU's own arithmetic is compared when an engine is built there."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("onnx2torch", reason="onnx2torch is not installed")
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+from bibwatch.errors import EngineUnavailable, PhotoUnreadable
+from bibwatch.evaluate.manifest import read_manifest
+from bibwatch.read import engine as engines
+from bibwatch.read.engine import EngineSetup, fingerprint
+from bibwatch.read.photo_file import Encoded, decode, encoded
+from bibwatch.read.ppocr import on_gpu
+from bibwatch.read.ppocr.engine import PpocrEngine
+from bibwatch.read.ppocr.on_cpu import CpuNetworks
+from bibwatch.values import Reading
+from tests.support import draw_photo
+
+EVERY = 40  # of the shared photos
+ORIENTATIONS = range(1, 9)
+
+
+@pytest.fixture(scope="module")
+def networks() -> on_gpu.GpuNetworks:
+    return on_gpu.GpuNetworks("cpu")
+
+
+@pytest.fixture(scope="module")
+def reference() -> CpuNetworks:
+    return CpuNetworks("thorough")
+
+
+@pytest.fixture
+def in_torch(networks: on_gpu.GpuNetworks) -> PpocrEngine:
+    return PpocrEngine(networks, "thorough", "torch")
+
+
+@pytest.fixture
+def in_onnx(reference: CpuNetworks) -> PpocrEngine:
+    return PpocrEngine(reference, "thorough", "onnx")
+
+
+def likeliest(readings: Sequence[Reading]) -> dict[str, Reading]:
+    return {reading.text: reading for reading in readings if reading.score > 0.9}
+
+
+def test_both_ways_read_the_same(in_torch: PpocrEngine, in_onnx: PpocrEngine, shared: Path) -> None:
+    photos = [shared / "photos" / photo.file for photo in read_manifest(shared / "photos" / "manifest.csv")[::EVERY]]
+    pictures = [encoded(photo.read_bytes(), last_look=True) for photo in photos]
+    together = list(in_torch.read(pictures))  # of several sizes
+    compared = 0
+    for one, other in zip(together, (next(in_onnx.read([picture])) for picture in pictures), strict=True):
+        told, expected = likeliest(one), likeliest(other)
+        assert told.keys() == expected.keys()
+        for text, reading in told.items():
+            assert tuple(reading.box) == pytest.approx(tuple(expected[text].box), abs=1)
+            assert reading.score == pytest.approx(expected[text].score, abs=0.1)
+            compared += 1
+    assert compared > 5
+
+
+@pytest.mark.parametrize("size", [(2600, 1700), (1200, 900), (400, 300)])
+def test_pictures_are_shrunk_and_enlarged_and_seen_alike(
+    size: tuple[int, int], networks: on_gpu.GpuNetworks, reference: CpuNetworks, tmp_path: Path
+) -> None:
+    picture = decode(draw_photo(tmp_path / "a.jpg", "2419", "3071", size=size).read_bytes(), last_look=True)
+    heat, expected = (way.detect(way.take([picture]), 608, 800)[0].astype(int) for way in (networks, reference))
+    assert (expected > 127).sum() > 1000
+    assert np.abs(heat - expected).mean() < 0.5
+    assert ((heat > 127) != (expected > 127)).sum() < 0.03 * (expected > 127).sum()
+
+
+def stored(orientation: int) -> bytes:
+    """A JPEG of coloured squares, none of them twice, that says it is stored so."""
+    squares = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) * 13
+    picture = Image.fromarray(np.kron(squares, np.ones((16, 16, 1), np.uint8)))
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=95, exif=exif)
+    return file.getvalue()
+
+
+def files(*data: bytes) -> list[Encoded]:
+    pictures = [encoded(one, last_look=True) for one in data]
+    return [picture for picture in pictures if isinstance(picture, Encoded)]
+
+
+@pytest.mark.filterwarnings("ignore:The image decoding and encoding capabilities:DeprecationWarning")
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_jpegs_that_torchvision_decodes_are_upright(orientation: int) -> None:
+    data = stored(orientation)
+    [picture] = on_gpu._decoded_together(files(data), torch.device("cpu"))
+    assert np.abs(picture.permute(1, 2, 0).numpy().astype(int) - decode(data, last_look=True)).max() <= 3
+
+
+def test_a_damaged_jpeg_is_the_photos_fault(in_torch: PpocrEngine) -> None:
+    data = stored(1)
+    start = data.index(b"\xff\xda")
+    with pytest.raises(PhotoUnreadable, match="damaged"):
+        list(in_torch.read(files(data[:start] + b"\xff\xff" * 8 + b"\xff\xd9")))
+
+
+def test_a_network_that_came_out_otherwise_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_gpu, "MIDDLE", 100.0)
+    with pytest.raises(EngineUnavailable, match="is off by"):
+        on_gpu.GpuNetworks("cpu")
+
+
+def test_auto_takes_the_processor_where_no_gpu_computes(tmp_path: Path) -> None:
+    setup = EngineSetup("auto", threads=1)
+    engine = engines.build(setup, fingerprint(setup))
+    assert engine.device == ("cpu" if not torch.cuda.is_available() else engine.device)
+    data = draw_photo(tmp_path / "a.jpg", "2419", size=(800, 600)).read_bytes()
+    assert [reading.text for reading in next(engine.read([decode(data, last_look=False)]))] == ["2419"]
+
+
+def test_a_gpu_asked_for_and_absent_is_an_error() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    setup = EngineSetup("cuda:1", threads=1)
+    with pytest.raises(EngineUnavailable, match="sees no such GPU"):
+        engines.build(setup, fingerprint(setup))
