@@ -14,7 +14,7 @@ from bibwatch.values import count_of
 BAD_CONFIG, COULD_NOT_START = 2, 3
 STANDARD_CONFIG = Path("config.yaml")
 
-DEVICES = "auto|cpu|cuda|cuda:N[,N...]"
+DEVICES = "auto|cpu|cuda|cuda:N"
 device_option = click.option("--device", metavar=DEVICES, default="auto", show_default=True, help="Where to compute.")
 force_option = click.option("--force", is_flag=True, help="Write over what is there already.")
 as_json = click.option("--json", "json_wanted", is_flag=True, help="One JSON object on the last line, for scripts.")
@@ -37,7 +37,7 @@ def reader_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command --engine and --device, which win over the config."""
     engines = click.Choice(["auto", "ppocr", "dossard"])
     engine = click.option("--engine", type=engines, help="The engine to read with, whatever a config says.")
-    device = click.option("--device", metavar=DEVICES, help="Where to compute, whatever a config says.")
+    device = click.option("--device", metavar=f"{DEVICES}[,N...]", help="Where to compute, whatever a config says.")
     return engine(device(command))
 
 
