@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from bibwatch.texts import with_digits
 from bibwatch.values import MAX_DIGITS
 
 _DAY = r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day+s?|mon|tue|wed|thu|fri|sat|sun)"
@@ -30,8 +31,6 @@ NO_BIBS = {
 }
 # What each of them has somewhere, and most texts nowhere, which spares them the rest.
 _MARKED = re.compile(r"[:.,;/€$£¥@©+·-]|[A-Za-z]{2}|\d\s*[kKm]|(?:\d[ ()]*){8}")
-_ZERO = re.compile(r"(?<=\d)[oO](?=\d|\b)|(?<![A-Za-z])[oO](?=\d)")
-_ONE = re.compile(r"(?<=\d)[Il|](?=\d|\b)|(?<![A-Za-z])[Il](?=\d\d)")
 _JOINED = re.compile(r"(?<![^\W_])(\d{1,3}\s*[kK][mM]?)[-./#|]+(?=\d)")  # a race's length against a number: 10K-2419
 _CLOCK = re.compile(r"[0-9]\s*[:.,;/][0-9]")
 _DIGIT = re.compile(r"[0-9]")
@@ -82,7 +81,7 @@ def numbers_in(text: str) -> tuple[Number, ...]:
 def _parsed(text: str) -> tuple[Number, ...]:
     if not _DIGIT.search(text):
         return ()
-    whole = _ONE.sub("1", _ZERO.sub("0", text.strip()))
+    whole = with_digits(text.strip())
     if not _MARKED.search(whole):
         return tuple(_numbers(whole, alone=True))
     whole = rest = _JOINED.sub(r"\1 ", whole)

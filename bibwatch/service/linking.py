@@ -17,6 +17,7 @@ from bibwatch.service.learning import event_now, known_event, learn_anew
 from bibwatch.service.setup import Watching, asked_bibs, engine_name, layout, rules
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
+from bibwatch.texts import ways_to_mention
 from bibwatch.values import ReadPhoto, Targets, shown
 
 AT_ONCE = 500  # file names; a tenth of a second's work
@@ -52,6 +53,13 @@ class Linking:
         wanted = wanted_links(watched, self._rules, self.inferred)
         todo = plan(wanted, self._store.links.owned(names), self._layout)
         return replace(todo, remove=tuple(link for link in todo.remove if not self._is_unread(link.photo)))
+
+    def names_about(self, bibs: Iterable[str]) -> set[str] | None:
+        """The file names of photos that may show one of these bibs, however they are decided; None where any may."""
+        ways = [ways_to_mention(bib) for bib in bibs]
+        if self._rules.max_distance > 0 or not all(ways):
+            return None
+        return self._store.mentions.names(set().union(*ways))
 
     def burst_names(self, names: Iterable[str]) -> set[str]:
         """The file names of photos that the photos with these names may speak for."""
@@ -171,7 +179,7 @@ def photos_of(config: Config, bib: str, max_distance: float, *, maybe: bool = Fa
         wish = replace(known, targets=Targets(frozenset({name})), max_distance=max_distance, bibs=wider)
         engine = engine_name(config, store)
         linking = Linking(store, engine, config, wish)
-        photos = store.readings.read_photos(engine)
+        photos = store.readings.read_photos(engine, linking.names_about([name]))
         shows = _may_show if maybe else wanted_bibs
         return sorted(photo.path for photo in photos if name in shows(photo, wish, linking.inferred(photo)))
 

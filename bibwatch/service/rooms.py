@@ -96,8 +96,11 @@ class Rooms:
         if engine != self.engine:
             self.learning = Learning(self.store, engine)
         self.learning.look_again()
+        changed = frozenset(self.config.targets or ()) ^ frozenset(config.targets or ())
         self.config, self.engine = config, engine
         self._begin_linking(wanted)
+        # Who asks for a bib, or no longer, need not wait until all others have been compared.
+        self.turns.changed_names |= (self.linking.names_about(changed) or set()) if changed else set()
 
     def begin_anew(self) -> None:
         """Look at everything again: the database was out of use, or somebody else wrote to it."""

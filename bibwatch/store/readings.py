@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bibwatch.store.corrections import Corrections
+from bibwatch.store.mentions import Mentions
 from bibwatch.store.schema import IMPORTED, parts_of, plain_cursor, writing
 from bibwatch.values import MOST_IN_BURST, Box, Correction, Job, Reading, ReadPhoto, Shot, Spelling
 
@@ -66,6 +67,7 @@ class Readings:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+        self._mentions = Mentions(connection)
 
     def has_read(self, content: bytes, engine: str) -> bool:
         """Whether this engine has read this content, or readings of it were imported."""
@@ -132,6 +134,7 @@ class Readings:
                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
             [(read_id, *_row(reading)) for reading in seen.readings],
         )
+        self._mentions.add(content_id, seen.readings)
         return content_id
 
     def _shown(self, engine: str, where: str, given: Mapping[str, object]) -> Iterator[ReadPhoto]:

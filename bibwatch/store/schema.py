@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from bibwatch.errors import DatabaseFault, DatabaseMissing, DatabaseUnreadable
 from bibwatch.store.damage import BUSY_S, REBUILD, check_whole, is_damage, log_of
-from bibwatch.store.tables import MIGRATIONS
+from bibwatch.store.tables import MIGRATIONS, mentioned_as_json
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -57,6 +57,7 @@ def _bring_up_to_date(connection: sqlite3.Connection, on_migration: Callable[[st
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.create_function("mentioned", 2, mentioned_as_json, deterministic=True)
     migrations = Migrations("bibwatch")
     for name, statements in MIGRATIONS.items():
         migrations(name=name)(_migration(statements, partial(on_migration, name)))

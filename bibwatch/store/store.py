@@ -1,4 +1,4 @@
-"""The database as its parts: queue, readings, corrections, imports, link records, link roots, event, pulse."""
+"""The database as its parts: queue, readings, mentions, corrections, imports, links, their roots, event, pulse."""
 
 import sqlite3
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from bibwatch.store.damage import is_damage
 from bibwatch.store.events import Events
 from bibwatch.store.imports import Imports
 from bibwatch.store.links import LinkRecords
+from bibwatch.store.mentions import Mentions
 from bibwatch.store.pulse import Pulse
 from bibwatch.store.queue import Queue
 from bibwatch.store.readings import Readings
@@ -24,6 +25,7 @@ class Store:
         self._connection = connection
         self.queue = Queue(connection)
         self.readings = Readings(connection)
+        self.mentions = Mentions(connection)
         self.corrections = Corrections(connection)
         self.imports = Imports(connection)
         self.links = LinkRecords(connection)

@@ -1,5 +1,9 @@
 """The tables, and how they came about: each step once, on every database."""
 
+import json
+
+from bibwatch.texts import mentioned
+
 # A content is the bytes of a picture; photos are the places where it lies. Paths are bytes, as Linux has them.
 FIRST_TABLES = (
     "CREATE TABLE contents (id INTEGER PRIMARY KEY, sha256 BLOB NOT NULL UNIQUE)",
@@ -108,6 +112,18 @@ SHOTS = (
     "CREATE INDEX reads_by_shot ON reads (camera, taken_at) WHERE camera NOT NULL",
 )
 
+# The digits of all texts read in a content, so that the photos of one bib are found without looking at all of them.
+MENTIONS = (
+    """CREATE TABLE mentions (
+        digits TEXT NOT NULL,
+        content_id INTEGER NOT NULL REFERENCES contents (id),
+        PRIMARY KEY (digits, content_id)
+    ) WITHOUT ROWID""",
+    """INSERT OR IGNORE INTO mentions
+       SELECT found.value, reads.content_id FROM readings JOIN reads ON reads.id = readings.read_id,
+       json_each(mentioned(readings.text, readings.spellings)) AS found""",
+)
+
 MIGRATIONS = {
     "0001_first_tables": FIRST_TABLES,
     "0002_square_boxes": SQUARE_BOXES,
@@ -117,4 +133,11 @@ MIGRATIONS = {
     "0006_events": EVENTS,
     "0007_corrected_names": CORRECTED,
     "0008_shots": SHOTS,
+    "0009_mentions": MENTIONS,
 }
+
+
+def mentioned_as_json(text: str, spellings: str | None) -> str:
+    """`mentioned` in SQL: the digits of a stored reading, as a JSON list."""
+    texts = {text, *(spelled for spelled, _ in json.loads(spellings or "[]"))}
+    return json.dumps(sorted({digits for one in texts for digits in mentioned(one)}))

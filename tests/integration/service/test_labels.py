@@ -11,7 +11,7 @@ from PIL import Image
 from bibwatch.config import Config, load_config
 from bibwatch.errors import BibwatchError, CouldNotStart
 from bibwatch.read.dossard.square import Square
-from bibwatch.read.ppocr import fingerprint
+from bibwatch.read.ppocr.models import fingerprint
 from bibwatch.service.labels import Imported, export_labels, import_labels
 from bibwatch.service.linking import photos_of, relink_once
 from bibwatch.store.lock import ServiceLock
@@ -21,7 +21,7 @@ from bibwatch.values import Box, Photo, Reading
 from tests.support import draw_photo
 
 HEADER = "image_name,bbox,bbox_score,ocr_text,ocr_score\n"
-ENGINE = fingerprint()  # the config's own
+ENGINE = fingerprint("balanced")  # the config's own
 
 
 class Race:

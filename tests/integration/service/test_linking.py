@@ -14,16 +14,16 @@ from bibwatch.errors import DatabaseUnreadable
 from bibwatch.link.apply import Applied
 from bibwatch.link.plan import Plan
 from bibwatch.service.learning import known_event
-from bibwatch.service.linking import Linking, relink_once
+from bibwatch.service.linking import Linking, photos_of, relink_once
 from bibwatch.service.mend import forget
 from bibwatch.service.setup import rules
 from bibwatch.service.status import gather
 from bibwatch.store.lock import ServiceLock
-from bibwatch.store.readings import Seen
+from bibwatch.store.readings import Readings, Seen
 from bibwatch.store.rescue import set_aside
 from bibwatch.store.store import Store
-from bibwatch.store.tables import FIRST_TABLES
-from bibwatch.values import Box, Correction, Job, Photo, Reading
+from bibwatch.store.tables import FIRST_TABLES, MIGRATIONS
+from bibwatch.values import Box, Correction, Job, Photo, Reading, ReadPhoto, Spelling
 from tests.mounts import Mounts
 
 ENGINE = "engine:1"
@@ -377,3 +377,63 @@ def test_a_trouble_outlives_a_sweep_that_meets_it_again_and_no_other(race: Race)
     (race.folder / "bibs/7/a.jpg").unlink()
     list(race.linking.sweep())
     assert {path.name for path in race.linking.troubles} == {"b.jpg"}
+
+
+def shown_by(race: Race, bib: str) -> list[str]:
+    found = photos_of(load_config(race.folder / "config.yaml"), bib, 0)
+    return [path.name for path in found]
+
+
+def test_the_photos_of_a_bib_are_found_without_a_look_at_all(race: Race, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(40):
+        race.read(f"{number}.jpg", str(1000 + number))
+    race.read("two.jpg", "1007", "1008")
+    race.read("said.jpg", "55")
+    race.store.corrections.add(content_of(race, "said.jpg"), [Correction("add", ("1007",))], time.time())
+    looked_at: list[str] = []
+    seen = Readings.read_photos
+
+    def counted(self: Readings, engine: str, names: Iterable[str] | None = None) -> Iterator[ReadPhoto]:
+        for photo in seen(self, engine, names):
+            looked_at.append(photo.path.name)
+            yield photo
+
+    monkeypatch.setattr(Readings, "read_photos", counted)
+    assert shown_by(race, "1007") == ["7.jpg", "said.jpg", "two.jpg"]
+    assert sorted(looked_at) == ["7.jpg", "said.jpg", "two.jpg"]
+    assert shown_by(race, "4711") == []
+
+
+def content_of(race: Race, name: str) -> bytes:
+    content = race.store.readings.content_of(race.folder / "incoming" / name)
+    assert content is not None
+    return content
+
+
+def test_any_photo_may_be_about_a_bib_without_digits_or_near_a_target(race: Race) -> None:
+    race.read("a.jpg", "2419")
+    assert race.linking.names_about(["2419"]) == {"a.jpg"}
+    assert race.linking.names_about(["2419", "ELITE"]) is None
+    race.configure("max_distance: 1")
+    assert race.linking.names_about(["2419"]) is None
+
+
+def test_a_database_without_mentions_gets_them_of_all_that_it_holds(race: Race) -> None:
+    spellings = (Spelling("24?9", 0.7), Spelling("2419", 0.2))
+    job = race.begin_reading("a.jpg")
+    reading = Reading("24?9", 0.9, Box(0, 0, 1, 1), 0.9, ENGINE, spellings=spellings)
+    race.store.readings.finish(job, Seen(b"a", ENGINE, (reading,), 1, 1, 0.1), time.time())
+    race.read("b.jpg", "M 90005")
+    race.store.close()
+    with closing(sqlite3.connect(race.folder / "bibwatch.db")) as older:
+        kept = older.execute("SELECT * FROM mentions ORDER BY 1, 2").fetchall()
+        older.execute("DROP TABLE mentions")
+        older.execute("DELETE FROM _sqlite_migrations WHERE name = '0009_mentions'")
+        older.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
+        older.commit()
+    race.open()
+    with closing(sqlite3.connect(race.folder / "bibwatch.db")) as now:
+        assert now.execute("SELECT * FROM mentions ORDER BY 1, 2").fetchall() == kept
+    assert len(kept) >= 3
+    assert race.linking.names_about(["2439"]) == {"a.jpg"}
+    assert race.linking.names_about(["90005"]) == {"b.jpg"}
