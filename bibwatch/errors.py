@@ -68,7 +68,7 @@ class PhotoIncomplete(PhotoError):
 
 
 class PhotoOutOfReach(PhotoError):
-    """The disk or the share that holds the photo does not answer as it should; it may come back."""
+    """The disk or the share that holds the photo does not answer, or the GPU has no memory left; it may yet."""
 
 
 class PhotoChanged(PhotoError):

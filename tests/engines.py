@@ -30,6 +30,7 @@ class Scripted:
     device = "here"
     batch = 1
     decodes = False
+    lack: str | None = None
 
     def __init__(self) -> None:
         self.stages = Stages()

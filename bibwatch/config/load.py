@@ -224,6 +224,9 @@ def _overlaps(folder: WatchConfig, others: Iterable[WatchConfig]) -> Iterator[st
 
 
 def _reader_faults(reader: ReaderConfig) -> Iterator[tuple[Place, str]]:
+    devices = reader.device.count(",") + 1
+    if reader.workers is not None and reader.workers < devices:
+        yield ("reader", "workers"), f"{devices} GPUs need as many reading processes at least; name fewer, or use auto"
     if not reader.uses_dossard:
         missing = [package for package in GPU_PACKAGES if find_spec(package) is None]
         if missing and reader.device.startswith("cuda"):

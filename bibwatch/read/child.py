@@ -58,7 +58,7 @@ def live(connection: Connection, build: BuildEngine, parent: int) -> None:
     except Exception as error:  # model libraries raise anything
         wire.end(f"{type(error).__name__}: {error}")
     fetcher.take = encoded if engine.decodes else decode
-    wire.send(Loaded(engine.batch, engine.device))
+    wire.send(Loaded(engine.batch, engine.device, engine.lack))
     try:
         while True:
             _read(engine, _next_batch(decoded, engine.batch), wire.send)
@@ -167,6 +167,7 @@ def _read(engine: Engine, batch: Sequence[_Decoded], send: Callable[[object], No
     except Exception as error:  # model libraries raise anything; the photo is tried again
         fault = PhotoError(f"the engine failed: {type(error).__name__}: {error}")
     # Outside of the handler, which holds on to what filled the memory.
+    engine.stages.take()  # of what failed
     if fault is not None and len(batch) == 1:
         send(Refused(batch[0].ticket, fault))
     elif fault is not None:

@@ -21,6 +21,7 @@ class Engine(Protocol):
 
     name: str  # with a mark of its models and settings
     device: str  # where it runs, for people
+    lack: str | None  # why it does not run where it would run faster
     batch: int  # photos it reads best at once
     decodes: bool  # whether it would rather have JPEG files than pictures
     stages: Stages  # where its time goes
@@ -105,19 +106,21 @@ def _ppocr(setup: EngineSetup) -> Engine:
     from bibwatch.read.ppocr.engine import PpocrEngine
     from bibwatch.read.ppocr.models import fingerprint
 
-    return PpocrEngine(_networks(setup), setup.effort, fingerprint(setup.effort))
+    networks, lack = _networks(setup)
+    return PpocrEngine(networks, setup.effort, fingerprint(setup.effort), lack)
 
 
-def _networks(setup: EngineSetup) -> Networks[Any]:
-    """On the device asked for; `auto` takes a GPU that computes, else the processor."""
+def _networks(setup: EngineSetup) -> tuple[Networks[Any], str | None]:
+    """On the device asked for; `auto` takes a GPU that computes, else the processor, and says why."""
     from bibwatch.read.ppocr.on_cpu import CpuNetworks
 
-    if setup.device != "cpu":
-        try:
-            from bibwatch.read.ppocr.on_gpu import GpuNetworks
+    if setup.device == "cpu":
+        return CpuNetworks(setup.effort), None
+    try:
+        from bibwatch.read.ppocr.on_gpu import GpuNetworks
 
-            return GpuNetworks("cuda" if setup.device == "auto" else setup.device)
-        except (EngineUnavailable, ImportError):
-            if setup.device != "auto":
-                raise
-    return CpuNetworks(setup.effort)
+        return GpuNetworks("cuda" if setup.device == "auto" else setup.device), None
+    except Exception as error:  # libraries that do not fit each other raise anything when they are imported
+        if setup.device != "auto":
+            raise
+        return CpuNetworks(setup.effort), str(error)

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bibwatch.errors import EngineBroken, EngineUnavailable
+from bibwatch.errors import EngineBroken, EngineUnavailable, PhotoOutOfReach
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +21,8 @@ WAY_OUT = "free it, name another one, or set reader.device to cpu"
 
 def may_be_there() -> bool:
     """Whether this machine has a GPU for torch, as far as can be told without loading it, which takes seconds."""
-    return Path("/dev/nvidia0").exists() and find_spec("torch") is not None
+    packages = all(find_spec(package) is not None for package in ("torch", "onnx2torch"))
+    return packages and any(Path("/dev").glob("nvidia[0-9]*"))
 
 
 def torch_device(device: str, threads: int) -> torch.device:
@@ -71,14 +72,15 @@ def troubles_told() -> Iterator[None]:
 
     Raises:
         EngineBroken: the GPU failed, and will fail until the process is a new one.
-        MemoryError: the GPU has not the memory for one photo.
+        PhotoOutOfReach: the GPU has no memory left, which others may give back.
     """
     import torch
 
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise MemoryError(f"the GPU has too little memory: {error}") from error
+        torch.cuda.empty_cache()
+        raise PhotoOutOfReach(f"the GPU has too little memory left: {error}") from error
     except RuntimeError as error:
         if TROUBLE.search(str(error)):
             raise EngineBroken(f"the GPU failed: {error}") from error

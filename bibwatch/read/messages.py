@@ -35,6 +35,7 @@ class Loaded:
 
     batch: int  # photos it reads best at once
     device: str  # where it runs, for people
+    lack: str | None  # why it does not run where it would run faster
 
 
 @dataclass(frozen=True, slots=True)

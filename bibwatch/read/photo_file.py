@@ -15,6 +15,7 @@ from bibwatch.values import FileStamp, Photo
 MAX_BYTES = 512 * 1024 * 1024
 MAX_PIXELS = 200_000_000  # 100 MP cameras pass; a forged 30000 x 30000 header would cost gigabytes
 UPRIGHT, ON_THEIR_SIDE = 1, range(5, 9)  # orientations in EXIF's words
+REDUCED = 8  # times
 STARTS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
 
 if TYPE_CHECKING:  # the service process needs no arrays
@@ -34,9 +35,10 @@ class PhotoBytes:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A JPEG file that looks whole, not decoded yet."""
+    """A JPEG file that looks whole, for whoever decodes faster than this module, and something to compare with."""
 
     data: bytes
+    preview: Image  # upright, an eighth of its size: who decodes it otherwise has decoded it wrong
     width: int  # pixels of the upright picture
     height: int
     orientation: int  # 1..8, as EXIF has it
@@ -95,35 +97,25 @@ def decode(data: bytes, *, last_look: bool) -> Image:
         PhotoIncomplete: the picture has no end yet.
         PhotoUnreadable: not a JPEG or PNG, too many pixels, or damaged.
     """
-    import cv2  # heavy, and wanted in the child processes only
-    import numpy as np
-
     kind = _kind_of(data)
     if kind is None:
         raise _not_a_picture(data, last_look=last_look)
     if not last_look and not _has_end(kind, data):
         raise PhotoIncomplete(f"the {kind} picture ends early; somebody may still be writing it")
     _checked_size(kind, data)
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except cv2.error as error:
-        if error.code == cv2.Error.StsNoMem:
-            raise MemoryError(error.err) from error
-        raise PhotoUnreadable(f"the {kind} picture cannot be decoded: {error.err}") from error
-    if image is None:
-        raise PhotoUnreadable(f"the {kind} picture {_fault(kind, data)}")
-    return image  # type: ignore[return-value]  # imdecode is typed as any array
+    return _decoded(kind, data)
 
 
 def encoded(data: bytes, *, last_look: bool) -> Picture:
     """The JPEG file of these bytes as it is, if it looks whole; else what `decode` makes of them, or raises."""
     if _kind_of(data) != "JPEG" or not _has_end("JPEG", data):
         return decode(data, last_look=last_look)
-    width, height = _checked_size("JPEG", data)
-    orientation = _orientation_of(data)
-    if orientation in ON_THEIR_SIDE:
-        width, height = height, width
-    return Encoded(data, width, height, orientation)
+    stored = _checked_size("JPEG", data)
+    preview = _decoded("JPEG", data, reduced=True)
+    # What the decoder has turned counts: others read orientations from places where it does not look.
+    turned = preview.shape[1::-1] != tuple(-(-side // REDUCED) for side in stored)
+    width, height = stored[::-1] if turned else stored
+    return Encoded(data, preview, width, height, _orientation_of(data))
 
 
 def upright_size(data: bytes) -> tuple[int, int]:
@@ -155,6 +147,24 @@ def _read_unchanged(fd: int, photo: Photo) -> bytes:
     if FileStamp.of(os.fstat(fd)).version != version or len(data) != before.st_size:
         raise PhotoChanged("the file changed while it was read")
     return data
+
+
+def _decoded(kind: str, data: bytes, *, reduced: bool = False) -> Image:
+    """The upright picture, or one of REDUCED times smaller sides, in a quarter of the time."""
+    import cv2  # heavy, and wanted in the child processes only
+    import numpy as np
+
+    # The flag is named for grey pictures, and says the size alone where RGB is asked for.
+    flags = cv2.IMREAD_COLOR_RGB | (cv2.IMREAD_REDUCED_GRAYSCALE_8 if reduced else 0)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError(error.err) from error
+        raise PhotoUnreadable(f"the {kind} picture cannot be decoded: {error.err}") from error
+    if image is None:
+        raise PhotoUnreadable(f"the {kind} picture {_fault(kind, data)}")
+    return image  # type: ignore[return-value]  # imdecode is typed as any array
 
 
 def _not_a_picture(data: bytes, *, last_look: bool) -> PhotoError:

@@ -91,6 +91,11 @@ class Pool:
         return sorted({child.loaded.device for child in self._children if child.loaded is not None})
 
     @property
+    def lack(self) -> str | None:
+        """Why an engine does not run where it would run faster, if one does not."""
+        return next((child.loaded.lack for child in self._children if child.loaded and child.loaded.lack), None)
+
+    @property
     def busy(self) -> int:
         """How many photos are in hand."""
         return sum(len(child.in_hand) for child in self._children)

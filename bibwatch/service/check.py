@@ -15,7 +15,7 @@ from bibwatch.match.startlist import summary
 from bibwatch.read import engine
 from bibwatch.read.pool import Pool
 from bibwatch.service.linking import root_away
-from bibwatch.service.setup import engine_setup, pool_for, read_start_list
+from bibwatch.service.setup import devices_of, engine_setup, pool_for, read_start_list
 from bibwatch.store.damage import check_whole
 from bibwatch.store.schema import database_faults
 from bibwatch.store.store import Store
@@ -118,15 +118,18 @@ def _engine_checks(config: Config) -> Iterator[Check]:
             yield name, missing + fetched
         dossard = config.reader.dossard.model_copy(update={"download": False})
         offline = config.reader.model_copy(update={"dossard": dossard})
-        pool = pool_for(config.model_copy(update={"reader": offline}), engine.fingerprint(setup), photos=1)
-        yield f"{name} on {_tried(pool)}", None
+        for device in devices_of(setup.device):
+            reader = offline.model_copy(update={"device": device, "workers": None})
+            pool = pool_for(config.model_copy(update={"reader": reader}), engine.fingerprint(setup), photos=1)
+            where, lack = _tried(pool)
+            yield f"{name} on {where}", lack
     except BibwatchError as error:
         if str(error) != missing:
             yield name, str(error)
 
 
-def _tried(pool: Pool) -> str:
-    """Load the engine once; where it runs.
+def _tried(pool: Pool) -> tuple[str, str | None]:
+    """Load the engine once; where it runs, and why not where it would run faster.
 
     Raises:
         EngineUnavailable: it does not load.
@@ -138,7 +141,7 @@ def _tried(pool: Pool) -> str:
                 raise EngineUnavailable(pool.fault)
             wait(pool.waitables(), 0.25)
             pool.collect()
-        return ", ".join(pool.devices)
+        return ", ".join(pool.devices), pool.lack
     finally:
         pool.stop()
 

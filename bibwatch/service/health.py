@@ -45,6 +45,8 @@ def reasons(rooms: Rooms) -> Iterator[Reason]:
         yield Reason("engine", text)
     elif rooms.pool.slowed:
         yield Reason("readers", rooms.pool.slowed)
+    if rooms.pool.lack:
+        yield Reason("device", f"photos are read slowly, on the processor: {rooms.pool.lack}; reader.device says where")
 
 
 def _folder_faults(rooms: Rooms) -> dict[Path, list[str]]:

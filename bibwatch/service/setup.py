@@ -24,7 +24,8 @@ from bibwatch.values import Targets, shown
 from bibwatch.watch.names import PhotoNames, WatchedFolder
 
 MEMORY_SHARE = 0.8  # of the machine's, for all children together
-LEAST_MEMORY = 3 * 2**29  # bytes; engine ppocr takes 1.2 GB at 38 megapixels
+LEAST_MEMORY = 3 * 2**29  # bytes; engine ppocr takes 1.1 GB at 38 megapixels
+LEAST_MEMORY_GPU = 6 * 2**30  # bytes; torch's libraries for a GPU alone take gigabytes
 ACCEPT, ACCEPT_LISTED = 0.5, 0.75  # of a bib's probability, without a start list and with one; see docs/accuracy.md
 GPU_WORKERS = 2  # for one GPU of 8 GB: each takes up to 4 GB of it; with more, more of them are faster: docs/speed.md
 LOAD_S = 300.0  # for an engine to load
@@ -82,8 +83,9 @@ def engine_name(config: Config, store: Store) -> str:
 def pool_for(config: Config, fingerprint: str, photos: int | None = None) -> Pool:
     """The reading children that the config asks for, with this engine, not started; no more than there are photos."""
     setup, workers = engine_setup(config), workers_for(config)
-    builds = [partial(engine.build, replace(setup, device=device), fingerprint) for device in _devices(setup.device)]
-    limits = Limits(timeout_for(config), _load_time(setup), _memory_for(workers))
+    builds = [partial(engine.build, replace(setup, device=device), fingerprint) for device in devices_of(setup.device)]
+    least = LEAST_MEMORY if setup.device == "cpu" else LEAST_MEMORY_GPU
+    limits = Limits(timeout_for(config), _load_time(setup), _memory_for(workers, least))
     return Pool(builds, workers if photos is None else min(workers, photos), limits)
 
 
@@ -96,14 +98,14 @@ def workers_for(config: Config) -> int:
         return reader.workers
     if not (reader.uses_dossard or _may_use_gpu(reader)):
         return _cores()
-    return len(_devices(reader.device)) * (1 if reader.uses_dossard else min(GPU_WORKERS, _cores()))
+    return len(devices_of(reader.device)) * (1 if reader.uses_dossard else min(GPU_WORKERS, _cores()))
 
 
 def _may_use_gpu(reader: ReaderConfig) -> bool:
     return reader.device.startswith("cuda") or (reader.device == "auto" and may_be_there())
 
 
-def _devices(device: str) -> list[str]:
+def devices_of(device: str) -> list[str]:
     """One device for each that a config names: `cuda:0,1` is two."""
     kind, _, numbers = device.partition(":")
     return [f"{kind}:{number}" for number in numbers.split(",")] if numbers else [kind]
@@ -183,10 +185,10 @@ def _load_time(setup: EngineSetup) -> float:
     return FETCH_S if fetches else LOAD_S
 
 
-def _memory_for(workers: int) -> int:
+def _memory_for(workers: int, least: int) -> int:
     """Bytes that each child may take: together most of the machine's memory, and enough for the largest photo."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(LEAST_MEMORY, int(total * MEMORY_SHARE) // workers)
+    return max(least, int(total * MEMORY_SHARE) // workers)
 
 
 def _cores() -> int:

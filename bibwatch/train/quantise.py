@@ -31,7 +31,7 @@ from bibwatch.read.ppocr.on_cpu import as_floats, resized
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PHOTOS = 20  # of those given, evenly spread: more change little and take long
+PHOTOS = 20  # about so many of those given, evenly spread: many more take more memory than most machines have
 PATCH = 640  # pixels; the middle of each photo, as the detector sees it
 KEPT = 99.9995  # per cent of a step's values that its bytes can tell; the few larger ones count as the largest
 OPSET = 13  # of ONNX: the first with a scale for each channel
@@ -150,6 +150,7 @@ def _turn_channels(graph: Any, weights: str) -> None:
 
 
 def main() -> None:
+    """The program."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, default=models.SMALL_DETECTOR)

@@ -27,6 +27,7 @@ class Stub:
     device = "nowhere"
     batch = 1
     decodes = False
+    lack = None
 
     def __init__(self) -> None:
         self.stages = Stages()

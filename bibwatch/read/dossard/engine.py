@@ -48,6 +48,7 @@ class DossardEngine:
     """Faster R-CNN with a person's weights, and EasyOCR."""
 
     decodes = False
+    lack: str | None = None
 
     def __init__(self, setup: DossardSetup, device: str, threads: int) -> None:
         place = torch_device(device, threads)
@@ -76,7 +77,7 @@ class DossardEngine:
 
         Raises:
             EngineBroken: the GPU failed, and will fail until the process is a new one.
-            MemoryError: the GPU has not the memory for one photo.
+            PhotoOutOfReach: the GPU has not the memory for one photo now.
         """
         with troubles_told():
             yield from self._read([decoded(picture) for picture in pictures])

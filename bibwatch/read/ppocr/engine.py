@@ -29,9 +29,10 @@ Size = tuple[int, int]  # height and width in pixels
 class PpocrEngine(Generic[Pixels]):
     """Reads photos with two networks, wherever these run."""
 
-    def __init__(self, networks: Networks[Pixels], effort: Effort, name: str) -> None:
+    def __init__(self, networks: Networks[Pixels], effort: Effort, name: str, lack: str | None = None) -> None:
         self.name = name
         self.device = networks.device
+        self.lack = lack
         self.batch = networks.batch
         self.decodes = networks.decodes
         self.stages = Stages()
@@ -68,7 +69,7 @@ class PpocrEngine(Generic[Pixels]):
     def _said(self, lines: Sequence[Pixels], cuts: Sequence[Cut]) -> Iterator[tuple[Steps, int]]:
         """What the recogniser says of each line, in turn, and in which row; equally wide lines go through together."""
         said: dict[int, tuple[Steps, int]] = {}
-        for width, places in by_width(cuts).items():
+        for width, places in by_width(cuts, self._networks.lines):
             together = self._networks.recognise([lines[place] for place in places], width, self._characters)
             said.update((place, (together, row)) for row, place in enumerate(places))
         return (said[place] for place in range(len(lines)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -80,12 +80,13 @@ class LineFinder:
         return [cut for cut in cuts if cut is not None]
 
 
-def by_width(cuts: Iterable[Cut]) -> dict[int, list[int]]:
-    """Padded width -> the places of the lines that are padded to it."""
+def by_width(cuts: Iterable[Cut], most: int) -> Iterator[tuple[int, list[int]]]:
+    """A width and the places of lines that are padded to it, so many at a time at most, until all have been told."""
     places: dict[int, list[int]] = defaultdict(list)
     for place, cut in enumerate(cuts):
         places[max(LINE_WIDTH, LINE_STEP * math.ceil(cut.width / LINE_STEP))].append(place)
-    return dict(places)
+    for width, some in places.items():
+        yield from ((width, some[begin : begin + most]) for begin in range(0, len(some), most))
 
 
 def box_of(cut: Cut, height: int, width: int) -> Box:

@@ -25,8 +25,9 @@ def fingerprint(effort: Effort) -> str:
     Raises:
         EngineUnavailable: a model file or package is missing.
     """
+    models = (detector(), recogniser(), _there(SMALL_DETECTOR, "bibwatch"))
     mark = hashlib.sha256(f"{REVISION} {version('rapidocr')} {effort}".encode())
-    for model in (detector(), recogniser(), SMALL_DETECTOR):
+    for model in models:
         mark.update(hashlib.sha256(model.read_bytes()).digest())
     return f"ppocr:{mark.hexdigest()[:16]}"
 
@@ -46,7 +47,10 @@ def _model(name: str) -> Path:
     spec = find_spec("rapidocr")
     if spec is None or spec.origin is None:
         raise EngineUnavailable("engine ppocr needs the package rapidocr: pip install rapidocr")
-    path = Path(spec.origin).parent / "models" / name
+    return _there(Path(spec.origin).parent / "models" / name, "rapidocr")
+
+
+def _there(path: Path, package: str) -> Path:
     if not path.is_file():
-        raise EngineUnavailable(f"{path}: the model file is missing; reinstall the package: pip install rapidocr")
+        raise EngineUnavailable(f"{path}: the model file is missing; reinstall the package: pip install {package}")
     return path

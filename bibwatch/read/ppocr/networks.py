@@ -31,6 +31,7 @@ class Networks(Protocol[Pixels]):
 
     device: str  # where they run, for people
     batch: int  # photos that they take best at once
+    lines: int  # and lines: many more would take memory without bound
     decodes: bool  # whether they would rather have JPEG files than pictures
     alphabet: list[str]  # the recogniser's; the blank comes first
 

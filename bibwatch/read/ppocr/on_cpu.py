@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import ctypes
 import platform
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-
-# ONNX Runtime sends statistics to its maker otherwise, and keeps files of its own below $HOME for that.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-import onnxruntime  # noqa: E402
+import onnxruntime
 
 from bibwatch.read.photo_file import decoded
 from bibwatch.read.ppocr import models
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
     from bibwatch.read.photo_file import Image, Picture
     from bibwatch.read.ppocr.lines import Cut
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+LARGEST_KEPT = 2**30  # bytes
 GREY = 128  # what lines are padded with: the middle of what the recogniser sees
 BYTE_DOT_PRODUCTS = {"avx512_vnni", "avx_vnni"}  # without them, bytes are multiplied no faster and less exactly
 
@@ -36,10 +36,12 @@ class CpuNetworks:
 
     device = "cpu"
     batch = 1
+    lines = 4
     decodes = False
 
     def __init__(self, effort: Effort) -> None:
         cv2.setNumThreads(1)
+        _keep_memory()
         self._in_bytes = effort != "thorough" and multiplies_bytes_well()
         self._detector = _session(models.SMALL_DETECTOR if self._in_bytes else models.detector())
         self._recogniser = _session(models.recogniser())
@@ -73,7 +75,10 @@ def multiplies_bytes_well() -> bool:
     """Whether this processor has instructions for dot products of bytes."""
     if platform.machine() != "x86_64":
         return False
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return False
     flags = next((line for line in lines if line.startswith("flags")), "")
     return not BYTE_DOT_PRODUCTS.isdisjoint(flags.split())
 
@@ -105,10 +110,23 @@ def _straightened(picture: Image, cut: Cut, high: int, wide: int) -> Image:
     return cv2.warpPerspective(picture, turn, (wide, high), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
 
 
+def _keep_memory() -> None:
+    """Let what one picture took serve the next one, also large blocks.
+
+    Giving them back to the kernel each time costs a third of detection, and the arena that ONNX Runtime would keep
+    instead grows by powers of two: 830 MiB at 24 megapixels, against 640.
+    """
+    with suppress(AttributeError):  # another C library than glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        for what in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+            mallopt(what, LARGEST_KEPT)
+
+
 def _session(model: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = False  # see _keep_memory
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 

@@ -2,8 +2,10 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,8 +18,9 @@ from bibwatch.evaluate.manifest import read_manifest
 from bibwatch.read import engine as engines
 from bibwatch.read.engine import EngineSetup, fingerprint
 from bibwatch.read.photo_file import Encoded, decode, encoded
-from bibwatch.read.ppocr import on_gpu
+from bibwatch.read.ppocr import gpu_pixels, on_gpu
 from bibwatch.read.ppocr.engine import PpocrEngine
+from bibwatch.read.ppocr.networks import Steps
 from bibwatch.read.ppocr.on_cpu import CpuNetworks
 from bibwatch.values import Reading
 from tests.support import draw_photo
@@ -96,8 +99,58 @@ def files(*data: bytes) -> list[Encoded]:
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 def test_jpegs_that_torchvision_decodes_are_upright(orientation: int) -> None:
     data = stored(orientation)
-    [picture] = on_gpu._decoded_together(files(data), torch.device("cpu"))
+    [picture] = gpu_pixels.decoded_together(files(data), torch.device("cpu"))
+    assert picture is not None
     assert np.abs(picture.permute(1, 2, 0).numpy().astype(int) - decode(data, last_look=True)).max() <= 3
+
+
+@pytest.mark.filterwarnings("ignore:The image decoding and encoding capabilities:DeprecationWarning")
+def test_a_picture_that_came_out_unlike_its_preview_is_not_taken() -> None:
+    one, other = files(stored(1)), files(stored(3))
+    swapped = replace(one[0], preview=other[0].preview)
+    assert [picture is None for picture in gpu_pixels.decoded_together([*one, swapped], torch.device("cpu"))] == [
+        False,
+        True,
+    ]
+
+
+def test_a_stripe_of_another_photo_in_a_picture_is_noticed(tmp_path: Path) -> None:
+    photos = [draw_photo(tmp_path / f"{bib}.jpg", bib, size=(1200, 800)).read_bytes() for bib in ("2419", "3071")]
+    [one], [other] = (files(photo) for photo in photos)
+    picture, elsewhere = (torch.from_numpy(decode(photo, last_look=True)).permute(2, 0, 1) for photo in photos)
+    assert gpu_pixels.is_like(picture, one.preview)
+    torn = torch.cat([picture[:, :300], elsewhere[:, 300:]], dim=1)
+    assert not gpu_pixels.is_like(torn, one.preview)
+    assert not gpu_pixels.is_like(elsewhere, one.preview)
+    assert other.preview.shape == one.preview.shape
+
+
+def test_an_orientation_that_only_others_see_turns_nothing(in_torch: PpocrEngine, tmp_path: Path) -> None:
+    """Pillow reads orientations from XMP too, OpenCV does not."""
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    xmp += b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+    Image.open(draw_photo(tmp_path / "a.jpg", "2419", size=(800, 600))).save(tmp_path / "b.jpg", xmp=xmp, quality=92)
+    [picture] = files((tmp_path / "b.jpg").read_bytes())
+    assert (picture.width, picture.height, picture.orientation) == (800, 600, 6)
+    assert [reading.text for reading in next(in_torch.read([picture]))] == ["2419"]
+
+
+def test_hundreds_of_lines_go_through_a_few_at_a_time() -> None:
+    picture = np.full((4000, 3000, 3), 255, np.uint8)
+    for row in range(40):
+        for column in range(10):
+            place = (20 + 300 * column, 80 + 98 * row)
+            cv2.putText(picture, str(100 + 10 * row + column), place, cv2.FONT_HERSHEY_SIMPLEX, 2.0, (0, 0, 0), 5)
+    asked: list[int] = []
+
+    class Counting(CpuNetworks):
+        def recognise(self, lines: Sequence[np.ndarray], width: int, characters: np.ndarray) -> Steps:
+            asked.append(len(lines))
+            return super().recognise(lines, width, characters)
+
+    [readings] = PpocrEngine(Counting("fast"), "fast", "onnx").read([picture])
+    assert len(readings) > 200
+    assert max(asked) <= CpuNetworks.lines < on_gpu.GpuNetworks.lines
 
 
 def test_a_damaged_jpeg_is_the_photos_fault(in_torch: PpocrEngine) -> None:
@@ -113,17 +166,39 @@ def test_a_network_that_came_out_otherwise_is_not_used(monkeypatch: pytest.Monke
         on_gpu.GpuNetworks("cpu")
 
 
-def test_auto_takes_the_processor_where_no_gpu_computes(tmp_path: Path) -> None:
+@pytest.fixture
+def _no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # which the engine sets too
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.mark.usefixtures("_no_gpu")
+def test_auto_takes_the_processor_where_no_gpu_computes_and_says_why(tmp_path: Path) -> None:
     setup = EngineSetup("auto", threads=1)
     engine = engines.build(setup, fingerprint(setup))
-    assert engine.device == ("cpu" if not torch.cuda.is_available() else engine.device)
+    assert engine.device == "cpu"
+    assert engine.lack is not None
+    assert "sees no such GPU" in engine.lack
     data = draw_photo(tmp_path / "a.jpg", "2419", size=(800, 600)).read_bytes()
     assert [reading.text for reading in next(engine.read([decode(data, last_look=False)]))] == ["2419"]
 
 
+def test_auto_takes_the_processor_whatever_the_gpu_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: object, model: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(on_gpu, "torch_device", lambda device, threads: torch.device("cpu"))
+    monkeypatch.setattr(on_gpu.GpuNetworks, "_network", full)
+    setup = EngineSetup("auto", threads=1)
+    engine = engines.build(setup, fingerprint(setup))
+    assert engine.device == "cpu"
+    assert engine.lack is not None
+    assert "CUDA out of memory" in engine.lack
+
+
+@pytest.mark.usefixtures("_no_gpu")
 def test_a_gpu_asked_for_and_absent_is_an_error() -> None:
-    if torch.cuda.is_available():
-        pytest.skip("there is a GPU here")
     setup = EngineSetup("cuda:1", threads=1)
     with pytest.raises(EngineUnavailable, match="sees no such GPU"):
         engines.build(setup, fingerprint(setup))

@@ -96,6 +96,7 @@ def test_every_problem_is_reported_at_once_with_its_line(folder: Path) -> None:
         (GOOD + "reader: {dossard: {certain_score: 2}}\n", "certain_score"),
         (GOOD + "reader: {device: 'cuda:'}\n", "reader.device"),
         (GOOD + "reader: {effort: more}\n", "reader.effort"),
+        (GOOD + "reader: {device: 'cuda:0,1', workers: 1}\n", "2 GPUs need as many"),
         (GOOD + "start_list: list.csv\n", "list.csv: no such file"),
         (GOOD + "links: {folder: '{bib}_{name}'}\n", "names come from a start list"),
         (GOOD + "bibs: {format: '[A-D'}\n", "bibs.format: not a regular expression"),

@@ -91,15 +91,14 @@ def why(
     inbox: dict[Path, str] | None = None,
     *,
     alive: bool = True,
-    fault: str | None = None,
-    slowed: str | None = None,
+    **pool: str,
 ) -> list[Reason]:
-    """The reasons in rooms whose parts say this."""
+    """The reasons in rooms whose parts say this; of the pool, what is amiss there."""
     rooms = SimpleNamespace(
         source=SimpleNamespace(faults=lambda: source or {}, alive=alive),
         inbox=SimpleNamespace(faults=lambda: inbox or {}),
         linking=SimpleNamespace(troubles={}),
-        pool=SimpleNamespace(fault=fault, ready=1, workers=2, slowed=slowed),
+        pool=SimpleNamespace(**{"fault": None, "slowed": None, "lack": None, "ready": 1, "workers": 2} | pool),
     )
     return list(reasons(rooms))  # type: ignore[arg-type]
 
@@ -152,5 +151,7 @@ def test_readers_that_do_not_start_or_start_slowly_are_named_and_scans_that_ende
     assert str(engine) == "1 of 2 readers are ready, others do not start: no model"
     [readers] = why(slowed="five died")
     assert str(readers) == "five died"
+    [device] = why(lack="no such GPU")
+    assert "on the processor: no such GPU" in str(device)
     [scans] = why(alive=False)
     assert "restart it" in str(scans)

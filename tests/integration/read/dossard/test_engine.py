@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("easyocr")
 
-from bibwatch.errors import EngineBroken, EngineUnavailable
+from bibwatch.errors import EngineBroken, EngineUnavailable, PhotoOutOfReach
 from bibwatch.read import engine
 from bibwatch.read.dossard import models
 from bibwatch.read.dossard.engine import DossardEngine, fingerprint
@@ -96,7 +96,7 @@ def test_gpus_that_were_hidden_stay_hidden(visible: str | None, index: int, expe
 @pytest.mark.parametrize(
     ("raised", "expected"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory"), MemoryError),
+        (torch.OutOfMemoryError("CUDA out of memory"), PhotoOutOfReach),
         (RuntimeError("CUDA error: an illegal memory access was encountered"), EngineBroken),
         (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), EngineBroken),
         (RuntimeError("shape '[2]' is invalid for input of size 3"), RuntimeError),

@@ -58,8 +58,9 @@ def test_a_banner_is_no_line() -> None:
 
 
 def test_lines_of_one_padded_width_go_together() -> None:
-    widths = by_width([cut(40, 48), cut(150, 48), cut(301, 48), cut(304, 48)])
-    assert widths == {LINE_WIDTH: [0, 1], 304: [2, 3]}
+    cuts = [cut(40, 48), cut(150, 48), cut(301, 48), cut(304, 48), cut(90, 48)]
+    assert list(by_width(cuts, 9)) == [(LINE_WIDTH, [0, 1, 4]), (304, [2, 3])]
+    assert list(by_width(cuts, 2)) == [(LINE_WIDTH, [0, 1]), (LINE_WIDTH, [4]), (304, [2, 3])]
 
 
 def test_a_box_ends_where_the_photo_does() -> None:
