@@ -36,7 +36,9 @@ eval: .venv/core
 	@echo "== Measuring how right the bibs are (about three minutes)"
 	@$(BIN)/python -m tests.accuracy $(EVAL)
 
-bench: .venv/core
+bench: .venv/full
+	@echo "== Measuring both ways to read photos, then what the service costs around that (a quarter of an hour)"
+	@$(BIN)/bibwatch bench
 	@$(BIN)/python -m tests.bench
 
 clean:

@@ -1,11 +1,9 @@
 """The demo: an event's photos are drawn and arrive one by one, and the real service fills the bib folders."""
 
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -17,13 +15,12 @@ from rich.tree import Tree
 from bibwatch.config import ReaderConfig
 from bibwatch.draw import Runner, bib_numbers, draw_event
 from bibwatch.errors import CouldNotStart
+from bibwatch.running import running_service, wait_until
 from bibwatch.service.status import gather
 from bibwatch.values import shown
 
 SIZE = (1200, 800)  # pixels of a drawn photo
 RUNNERS = 8
-PATIENCE_S = 120.0
-STOP_S = 15.0
 
 
 def show_demo(photos: int, folder: Path | None, reader: ReaderConfig) -> None:
@@ -54,11 +51,11 @@ def _play(console: Console, folder: Path, photos: int, reader: ReaderConfig) -> 
     _write_config(config_path, targets[:2], reader)
     console.print(f"The demo runs in {folder}: photos arrive in incoming/, bib folders appear in bibs/.")
     console.print(f"Its config asks for the bibs {targets[0]} and {targets[1]}. Starting the service: bibwatch run")
-    with _service(folder, config_path) as process:
+    with running_service(folder, config_path) as process:
         _deliver(console, folder, [image for image, _ in scenes], process)
         console.print(f"\nNow the config is saved with one more target, {targets[2]}. No photo is read again:")
         _write_config(config_path, targets[:3], reader)
-        _wait_until((folder / "bibs" / targets[2]).exists, process)
+        wait_until((folder / "bibs" / targets[2]).exists, process)
         time.sleep(0.3)  # the folder comes with its first link; let the others follow
         console.print(_tree(folder / "bibs"))
         found = gather(folder / "bibwatch.db")
@@ -83,24 +80,6 @@ def _write_config(path: Path, targets: Sequence[str], reader: ReaderConfig) -> N
     path.write_text(yaml.safe_dump(config, sort_keys=False))
 
 
-@contextmanager
-def _service(folder: Path, config_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`bibwatch run` as a process of its own, stopped with SIGTERM at the end."""
-    log = folder / "bibwatch.log"
-    command = [sys.executable, "-m", "bibwatch", "run", "-c", str(config_path)]
-    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output, cwd=folder) as process:
-        try:
-            yield process
-        except CouldNotStart as error:
-            raise CouldNotStart(f"{error}; the service's log ends with:\n{log.read_text()[-2000:]}") from error
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
 def _deliver(console: Console, folder: Path, images: Sequence[Image.Image], process: subprocess.Popen[bytes]) -> None:
     """Write the photos one by one, and show the readings catch up."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -117,22 +96,12 @@ def _deliver(console: Console, folder: Path, images: Sequence[Image.Image], proc
             image.save(folder / "incoming" / f"IMG_{number:04}.JPG", quality=92)
             bars.update(arrived, completed=number)
             all_read()
-        _wait_until(all_read, process)
+        wait_until(all_read, process)
 
 
 def _done(folder: Path) -> int:
     found = gather(folder / "bibwatch.db")
     return found.queue.get("done", 0) + found.queue.get("failed", 0)
-
-
-def _wait_until(is_true: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not is_true():
-        if process.poll() is not None:
-            raise CouldNotStart(f"the service ended by itself, with exit code {process.returncode}")
-        if time.monotonic() > deadline:
-            raise CouldNotStart(f"the service was not done within {PATIENCE_S:g} s")
-        time.sleep(0.1)
 
 
 def _tree(bibs: Path) -> Tree:

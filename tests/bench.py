@@ -17,15 +17,19 @@ from typing import TypeVar
 from bibwatch.config import load_config
 from bibwatch.match.decide import Rules, wanted_bibs
 from bibwatch.match.event import Event
+from bibwatch.mounts import place_of
+from bibwatch.read.ppocr.models import fingerprint
 from bibwatch.service.learning import learned
-from bibwatch.service.linking import Linking
+from bibwatch.service.linking import Linking, photos_of
 from bibwatch.service.setup import rules
+from bibwatch.service.status import gather
 from bibwatch.store.readings import Seen
 from bibwatch.store.schema import open_database, writing
 from bibwatch.store.store import Store
 from bibwatch.values import Box, Photo, Reading, Spelling
 from tests.support import SHARED, Race, draw_photo, memory_mib
 
+ENGINE = fingerprint("balanced")  # the config's own
 PHOTOS = 5000
 STORED = 100_000
 DROPS = 7
@@ -37,6 +41,9 @@ def main() -> None:
         around_the_engine(Path(folder))
     with tempfile.TemporaryDirectory(prefix="bibwatch-bench-") as folder:
         deciding_anew(Path(folder))
+    print("as photos grow:")
+    for photos in (STORED // 100, STORED // 10, STORED):
+        as_photos_grow(photos)
     with tempfile.TemporaryDirectory(prefix="bibwatch-bench-") as folder:
         race = Race(Path(folder) / "race")
         try:
@@ -53,7 +60,7 @@ def main() -> None:
 def around_the_engine(folder: Path) -> None:
     store = Store.open(folder / "bibwatch.db")
     photos = [Photo(folder / "incoming" / f"{number}.jpg", 1, 1) for number in range(PHOTOS)]
-    reading = Reading("2419", 0.9, Box(0, 0, 1, 1), 0.9, "bench:1")
+    reading = Reading("2419", 0.9, Box(0, 0, 1, 1), 0.9, ENGINE)
 
     def queue_all() -> None:
         for photo in photos:
@@ -62,12 +69,12 @@ def around_the_engine(folder: Path) -> None:
     def claim_and_finish_all() -> None:
         while job := store.queue.claim(time.time()):
             content = job.photo_id.to_bytes(4, "big")
-            store.readings.finish(job, Seen(content, "bench:1", (reading,), 1, 1, 0.1), time.time())
+            store.readings.finish(job, Seen(content, ENGINE, (reading,), 1, 1, 0.1), time.time())
 
     (folder / "incoming").mkdir()
     (folder / "config.yaml").write_text("watch: [{path: incoming}]\ntargets: all\n")
     config = load_config(folder / "config.yaml")
-    linking = Linking(store, "bench:1", config, rules(config, Event()))
+    linking = Linking(store, ENGINE, config, rules(config, Event()))
     print(f"{PHOTOS} photos around the engine, one transaction each:")
     timed("queue", queue_all)
     timed("claim and finish", claim_and_finish_all)
@@ -76,32 +83,61 @@ def around_the_engine(folder: Path) -> None:
     store.close()
 
 
-def deciding_anew(folder: Path) -> None:
-    """What a change of rules costs: every stored photo is decided anew, three readings each, one of them doubtful."""
+def filled(folder: Path, photos: int) -> tuple[Store, list[str]]:
+    """A database of so many photos that were read, with their files, three readings each, one of them doubtful; and
+    the bibs of their race."""
     connection = open_database(folder / "bibwatch.db")
     store, chance, now = Store(connection), random.Random(1), time.time()
     bibs = [str(chance.randrange(1, 12_000)) for _ in range(5000)]
+    (folder / "incoming").mkdir()
+    place = place_of(folder / "incoming")
     with writing(connection):
-        for number in range(STORED):
+        for number in range(photos):
             sure, doubtful, p = chance.choice(bibs), chance.choice(bibs), chance.uniform(0.3, 0.95)
-            place = chance.randrange(len(doubtful))
-            others = [(doubtful[:place] + other + doubtful[place + 1 :], (1 - p) / 12) for other in "1234?lA"]
+            at = chance.randrange(len(doubtful))
+            others = [(doubtful[:at] + other + doubtful[at + 1 :], (1 - p) / 12) for other in "1234?lA"]
             banner = "MARATHON 2024"
-            place = chance.randrange(len(banner))
-            misread = banner[:place] + chance.choice(string.ascii_letters) + banner[place + 1 :]
+            at = chance.randrange(len(banner))
+            misread = banner[:at] + chance.choice(string.ascii_letters) + banner[at + 1 :]
             told = ([(sure, 0.99)], [(doubtful, p), *others], [(banner, 0.9), (misread, 0.05)])
             readings = tuple(
-                Reading(
-                    one[0][0], one[0][1], Box(0, 0, 9, 9), 0.8, "bench:1", spellings=tuple(map(Spelling._make, one))
-                )
+                Reading(one[0][0], one[0][1], Box(0, 0, 9, 9), 0.8, ENGINE, spellings=tuple(map(Spelling._make, one)))
                 for one in told
             )
-            content_id = store.readings.insert(Seen(number.to_bytes(4), "bench:1", readings, 9, 9, 0.1), now)
-            store.queue.add_done(Photo(folder / "incoming" / f"{number}.jpg", 1, 1), content_id, now)
-    (folder / "incoming").mkdir()
+            content_id = store.readings.insert(Seen(number.to_bytes(4), ENGINE, readings, 9, 9, 0.1), now)
+            path = folder / "incoming" / f"{number}.jpg"
+            path.write_bytes(b"x")
+            store.queue.add_done(Photo(path, 1, path.stat().st_mtime_ns), content_id, now)
+    store.queue.seen_at({folder / "incoming" / f"{number}.jpg": place for number in range(photos)})
+    return store, bibs
+
+
+def as_photos_grow(photos: int) -> None:
+    """What questions, a change of targets and a start cost with so many photos in the database."""
+    with tempfile.TemporaryDirectory(prefix="bibwatch-bench-") as temporary:
+        folder = Path(temporary)
+        store, bibs = filled(folder, photos)
+        (folder / "config.yaml").write_text(f"watch: [{{path: incoming}}]\ntargets: {json.dumps(bibs[:20])}\n")
+        config = load_config(folder / "config.yaml")
+        linking = Linking(store, ENGINE, config, rules(config, Event()))
+        linked = seconds_of(lambda: list(linking.sweep()))
+        found = median(seconds_of(partial(photos_of, config, bib, 0.0)) for bib in bibs[:7])
+        told = median(seconds_of(partial(gather, folder / "bibwatch.db")) for _ in range(3))
+        changed = seconds_of(lambda: linking.apply(linking.names_about(bibs[:40]) or set()))
+        store.close()
+        started = float(json.loads(run_scan(folder / "config.yaml"))["seconds"])
+    print(
+        f"  {photos:7,} photos: find {found * 1000:6.1f} ms, status {told * 1000:6.1f} ms, twenty targets exchanged "
+        f"{changed:5.2f} s, all links compared {linked:5.2f} s, a scan of known files {started:5.1f} s"
+    )
+
+
+def deciding_anew(folder: Path) -> None:
+    """What a change of rules costs: every stored photo is decided anew."""
+    store, bibs = filled(folder, STORED)
     (folder / "list.csv").write_text("\n".join(["bib", *bibs]))
     print(f"{STORED} photos of {3 * STORED} readings decided anew:")
-    event = timed("learn what bibs look like", lambda: learned(store, "bench:1"), STORED)
+    event = timed("learn what bibs look like", lambda: learned(store, ENGINE), STORED)
     for name, text in (
         ("targets, twenty", f"targets: {json.dumps(bibs[:20])}"),
         ("bibs", "targets: all\nbibs: {min_digits: 3}"),
@@ -115,7 +151,7 @@ def deciding_anew(folder: Path) -> None:
 
 
 def decide_all(store: Store, wanted: Rules) -> int:
-    return sum(len(wanted_bibs(photo, wanted)) for photo in store.readings.read_photos("bench:1"))
+    return sum(len(wanted_bibs(photo, wanted)) for photo in store.readings.read_photos(ENGINE))
 
 
 def timed(name: str, act: Callable[[], T], photos: int = PHOTOS) -> T:
@@ -124,6 +160,12 @@ def timed(name: str, act: Callable[[], T], photos: int = PHOTOS) -> T:
     seconds = time.perf_counter() - begun
     print(f"  {name:32} {seconds:6.2f} s  {seconds / photos * 1000:6.2f} ms a photo")
     return outcome
+
+
+def seconds_of(act: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    act()
+    return time.perf_counter() - begun
 
 
 def drop_to_link(race: Race) -> None:
@@ -156,10 +198,14 @@ def drop_to_link(race: Race) -> None:
 def whole_set(folder: Path) -> None:
     config = folder / "config.yaml"
     config.write_text(f"watch: [{{path: {SHARED / 'photos'}}}]\ntargets: all\n")
-    command = [str(Path(sys.executable).with_name("bibwatch")), "scan", "--json", "-c", str(config)]
-    found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=False).stdout)
+    found = json.loads(run_scan(config))
     print(found)
     print(f"{found['photos'] / found['seconds']:.2f} photos/s, {found['seconds'] / found['photos']:.2f} s a photo")
+
+
+def run_scan(config: Path) -> bytes:
+    command = [str(Path(sys.executable).with_name("bibwatch")), "scan", "--json", "-c", str(config)]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
 
 
 if __name__ == "__main__":

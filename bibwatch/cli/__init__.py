@@ -2,6 +2,7 @@
 
 import click
 
+from bibwatch.cli.bench import bench
 from bibwatch.cli.evaluate import evaluate
 from bibwatch.cli.notebooks import convert_vgg, export_csv, import_csv, train
 from bibwatch.cli.options import Commands
@@ -45,6 +46,7 @@ for command in (
     convert_vgg,
     train,
     evaluate,
+    bench,
     demo,
 ):
     main.add_command(command)

@@ -2,12 +2,12 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 
 class Stages:
-    """Seconds spent, by stage: read, decode, detect, crop, recognise."""
+    """Seconds spent, by stage: read, decode, detect, crop, recognise, then store and link."""
 
     def __init__(self) -> None:
         self._spent: dict[str, float] = defaultdict(float)
@@ -20,6 +20,16 @@ class Stages:
             yield
         finally:
             self._spent[stage] += time.perf_counter() - began
+
+    def add(self, seconds: Mapping[str, float]) -> None:
+        """Count what was spent elsewhere."""
+        for stage, spent in seconds.items():
+            self._spent[stage] += spent
+
+    @property
+    def spent(self) -> dict[str, float]:
+        """All that was spent since it was last taken."""
+        return dict(self._spent)
 
     def take(self) -> dict[str, float]:
         """All that was spent since this was last asked."""

@@ -83,14 +83,16 @@ def _metrics(health: Mapping[str, Any], counts: Mapping[str, int], beat_at: floa
         "bibwatch_photos_reused": ("Photos of known content since the start.", since_start["reused"]),
         "bibwatch_photos_failed": ("Photos given up since the start.", since_start["failed"]),
         "bibwatch_reading_seconds": (
-            "Time spent decoding and reading, all processes together.",
+            "Time spent with photos from opening their files to their readings, all processes together.",
             since_start["reading_s"],
         ),
         "bibwatch_workers_replaced": ("Reading processes that died or were ended.", workers["replaced"]),
     }
     for name, (help_text, value) in counters.items():
         yield CounterMetricFamily(name, help_text, value=value)
-    stages = CounterMetricFamily("bibwatch_stage_seconds", "Time spent in each stage of reading.", labels=["stage"])
+    stages = CounterMetricFamily(
+        "bibwatch_stage_seconds", "Time that photos spent in each stage, all processes together.", labels=["stage"]
+    )
     for stage, seconds in since_start["stages"].items():
         stages.add_metric([stage], seconds)
     yield stages

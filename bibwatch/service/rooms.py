@@ -187,7 +187,9 @@ class Rooms:
         """Make the links of photos whose state changed follow, of so many as one step may take."""
         names = set(islice(self.turns.changed_names, self.linking.at_once))
         if names:
-            _tell(applied := self.linking.apply(names))
+            with self.turns.tally.stages.during("link"):
+                applied = self.linking.apply(names)
+            _tell(applied)
             self.turns.changed_names -= names
             if applied.troubles and self.linking.may_heal:
                 self._sweep_at = min(self._sweep_at, time.monotonic() + RETRY_LINKS_S)

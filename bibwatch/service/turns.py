@@ -3,7 +3,7 @@
 import logging
 import random
 import time
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +11,7 @@ from bibwatch.errors import PhotoChanged, PhotoOutOfReach, PhotoUnreadable
 from bibwatch.log import fields
 from bibwatch.read.messages import Hashed, Read, Refused
 from bibwatch.read.pool import Answer, Lost, Pool
+from bibwatch.read.stages import Stages
 from bibwatch.store.readings import Seen
 from bibwatch.store.store import Store
 from bibwatch.values import Job, shown
@@ -32,7 +33,8 @@ class Tally:
     read: int = 0
     reused: int = 0
     failed: int = 0
-    stages: Counter[str] = field(default_factory=Counter)  # seconds that photos spent in each, in all children together
+    reading_s: float = 0.0  # spent by all children together
+    stages: Stages = field(default_factory=Stages)  # theirs, and those of the service itself
     last_error: str | None = None
     recent: deque[float] = field(default_factory=deque)  # monotonic seconds of the turns that ended lately
 
@@ -162,9 +164,11 @@ class Turns:
         self.changed_names |= self.names_around(job.photo.path.name)
         content = self._reading[job]
         seen = Seen(content, self._engine, read.readings, read.width, read.height, read.seconds, read.shot)
-        self._store.readings.finish(job, seen, self._clock())
+        with self.tally.stages.during("store"):
+            self._store.readings.finish(job, seen, self._clock())
         self.tally.read += 1
-        self.tally.stages.update(read.stages)
+        self.tally.reading_s += read.seconds
+        self.tally.stages.add(read.stages)
         self._end(job)
         texts = ", ".join(reading.text for reading in read.readings) or "no number"
         told = fields(job.photo.path, [reading.text for reading in read.readings])

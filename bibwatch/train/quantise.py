@@ -42,7 +42,7 @@ def quantise(photos: Sequence[Path], out: Path) -> None:
     """Write the detector in eight-bit numbers, as these photos (JPEG or PNG) ask for; takes a minute."""
     with tempfile.TemporaryDirectory(prefix="bibwatch-quantise-") as folder:
         plain, small = Path(folder, "plain.onnx"), Path(folder, "small.onnx")
-        model = _with_quick_gelu(_named(folded(models.detector())))
+        model = _with_quick_gelu(_with_biases(_named(folded(models.detector()))))
         onnx.save(model, plain)
         [given] = onnxruntime.InferenceSession(plain, providers=["CPUExecutionProvider"]).get_inputs()
         quantize_static(
@@ -83,8 +83,26 @@ def _named(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same network, in the ONNX that the quantiser wants, with nodes that can be told apart by name."""
     named = onnx.version_converter.convert_version(model, OPSET)
     for number, node in enumerate(named.graph.node):
+        if node.op_type == "ReduceMean":  # here always of whole channels, which bytes can do under the other name
+            node.op_type = "GlobalAveragePool"
+            del node.attribute[:]
         node.name = f"{node.op_type}_{number}"
     return named
+
+
+def _with_biases(model: onnx.ModelProto) -> onnx.ModelProto:
+    """What is added to a transposed convolution is its bias: the largest tensors of all are not gone through again."""
+    graph = model.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for node in [node for node in graph.node if node.op_type == "ConvTranspose"]:
+        [add] = (other for other in graph.node if node.output[0] in other.input)
+        [name] = (name for name in add.input if name in constants)
+        bias = numpy_helper.to_array(constants[name]).reshape(-1)
+        constants[name].CopyFrom(numpy_helper.from_array(bias, name))
+        node.input.append(name)
+        node.output[0] = add.output[0]
+        graph.node.remove(add)
+    return model
 
 
 def _with_quick_gelu(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -111,14 +129,13 @@ def _with_quick_gelu(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _gates(graph: onnx.GraphProto) -> Iterator[str]:
-    """The nodes that weigh channels: few numbers, on which all others depend."""
+    """The nodes that weigh channels, but for the means that they begin with: few numbers, on which many depend."""
     made_by = {output: node for node in graph.node for output in node.output}
     for node in graph.node:
         if node.op_type == "HardSigmoid":
-            while node.op_type not in ("ReduceMean", "GlobalAveragePool"):
+            while node.op_type != "GlobalAveragePool":
                 yield node.name
                 node = made_by[node.input[0]]
-            yield node.name
 
 
 def _last_steps(graph: onnx.GraphProto) -> Iterator[str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bibwatch.read.ppocr.lines import Cut
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
-LARGEST_KEPT = 2**30  # bytes
+LARGEST_KEPT = 2**25  # bytes
 GREY = 128  # what lines are padded with: the middle of what the recogniser sees
 BYTE_DOT_PRODUCTS = {"avx512_vnni", "avx_vnni"}  # without them, bytes are multiplied no faster and less exactly
 
@@ -111,10 +111,10 @@ def _straightened(picture: Image, cut: Cut, high: int, wide: int) -> Image:
 
 
 def _keep_memory() -> None:
-    """Let what one picture took serve the next one, also large blocks.
+    """Let what one picture took serve the next one, but for the largest blocks, which would leave holes in the heap.
 
-    Giving them back to the kernel each time costs a third of detection, and the arena that ONNX Runtime would keep
-    instead grows by powers of two: 830 MiB at 24 megapixels, against 640.
+    Had all gone back to the kernel, getting it again would take a third of detection's time; the arena that ONNX
+    Runtime would keep instead grows by powers of two, to more than a gigabyte at 24 megapixels.
     """
     with suppress(AttributeError):  # another C library than glibc
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,0 +1,33 @@
+"""A picture of what was measured."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bibwatch.files import whole_file
+
+
+def draw_speed(told: Mapping[str, Any], path: Path) -> None:
+    """Photos a second of both ways, and where the time of ours goes, as a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    rates, stages = figure.subplots(1, 2, width_ratios=(1, 1.4))
+    ours, notebook = told["ours"], told["notebook"]
+    bars = rates.bar(
+        ["bibwatch", "the notebook's way"], [ours["photos_per_s"], notebook["photos_per_s"] or 0.0], color=["C0", "0.7"]
+    )
+    rates.bar_label(bars, fmt="%.2f")
+    rates.set(ylabel="photos a second", title="from file to finished link")
+    names = list(ours["stages"])
+    spent = stages.barh(names, [ours["stages"][name] * 1000 for name in names], color="C0")
+    stages.bar_label(spent, fmt="%.1f", padding=2)
+    stages.invert_yaxis()
+    stages.set(xlabel="milliseconds a photo, in the process that does it", title="where the time goes")
+    for axes in (rates, stages):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.margins(x=0.12, y=0.12)
+    with whole_file(path) as file:
+        figure.savefig(file, format="png")
