@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import ceil, inf
 from pathlib import Path
 from statistics import median
 from typing import Any, Protocol
@@ -16,14 +17,16 @@ import yaml
 
 from bibwatch.config import ReaderConfig
 from bibwatch.draw import bib_numbers, draw_event
-from bibwatch.errors import CouldNotStart
+from bibwatch.errors import BibwatchError, CouldNotStart
 from bibwatch.running import running_service, wait_until
 from bibwatch.service.status import Status, gather
+from bibwatch.values import shown
 
 SIZES = ((1824, 1216), (4256, 2832), (6000, 4000))  # pixels: 2, 12 and 24 megapixels
 OF_EACH = 4  # photos drawn
 SETTLE_S = 0.2  # of the service that is measured; a part of each time from drop to link
-PATIENCE_S = 600.0
+PATIENCE_S = 300.0  # without a photo that ends
+PNG = b"\x89PNG"
 LINKED_S = 0.3  # after a photo is read its links are there long before
 STAGES = ("read", "decode", "detect", "crop", "recognise", "store", "link")
 
@@ -56,19 +59,17 @@ class Outcome:
             "ours": {
                 "photos_per_s": _rounded(ours),
                 "stages": {stage: _rounded(self.stages.get(stage, 0.0)) for stage in STAGES},
-                "drop_to_link_s": {"p50": self._slowest_of(0.5), "p95": self._slowest_of(0.95), "settle_s": SETTLE_S},
+                "drop_to_link_s": {"p50": self._within(0.5), "p95": self._within(0.95), "settle_s": SETTLE_S},
                 "memory_mib": self.memory,
             },
             "notebook": {"photos_per_s": _rounded(notebook)},
             "ratio": None if ours is None or not notebook else round(ours / notebook, 1),
         }
 
-    def _slowest_of(self, share: float) -> float | None:
-        """The time below which this share of the drops lies."""
-        if not self.drop_to_link:
-            return None
+    def _within(self, share: float) -> float | None:
+        """The seconds within which this share of the drops was linked, by nearest rank."""
         ordered = sorted(self.drop_to_link)
-        return _rounded(ordered[min(len(ordered) - 1, int(share * len(ordered)))])
+        return _rounded(ordered[ceil(share * len(ordered)) - 1]) if ordered else None
 
 
 def measure(
@@ -86,10 +87,12 @@ def measure(
         ours.read(photos[:1], 0)
         if notebook is not None:
             notebook.read(photos[:1], 0)
+        ours.clear()
         ours.forget_stages()
         for number in range(1, rounds + 1):
             tell(f"round {number} of {rounds}: bibwatch")
             outcome.ours.append(len(photos) / ours.read(photos, number))
+            ours.clear()
             if notebook is not None:
                 tell(f"round {number} of {rounds}: the notebook's way")
                 outcome.notebook.append(len(photos) / notebook.read(photos, number))
@@ -116,14 +119,16 @@ class _Ours:
     def __init__(self, folder: Path, process: subprocess.Popen[bytes]) -> None:
         self._folder = folder
         self._process = process
-        self._dropped = 0
+        self._there = 0  # photos in the folder
+        self._ended = (0, 0.0)  # photos that had ended when that last changed, and when: monotonic seconds
+        self._copied: dict[str, Path] = {}
         self._warm: dict[str, float] = {}
 
     def read(self, photos: Sequence[Path], number: int) -> float:
         """Seconds from the first photo in the folder until the last one is read, and linked where it has a bib."""
         began = time.time()
         names = [self._copy(photo, number) for photo in photos]
-        return max(self._until_all_ended(), *self._linked_at(names)) - began
+        return max([self._until_all_ended(), *self._linked_at(names)]) - began
 
     def drop(self, photo: Path, number: int) -> float | None:
         """Seconds from a photo in the folder to its first link; None where it has no bib."""
@@ -131,6 +136,13 @@ class _Ours:
         name = self._copy(photo, number)
         self._until_all_ended()
         return min((at - began for at in self._linked_at([name])), default=None)
+
+    def clear(self) -> None:
+        """Take all photos out of the folder again."""
+        for photo in (self._folder / "incoming").iterdir():
+            photo.unlink()
+        self._there = 0
+        wait_until(lambda: sum(self._status().queue.values()) == 0, self._process, PATIENCE_S)
 
     def forget_stages(self) -> None:
         """Count from now on: what was read so far warmed it up."""
@@ -146,22 +158,33 @@ class _Ours:
         return {"service": [_peak_mib(self._process.pid)], "readers": [_peak_mib(pid) for pid in children]}
 
     def _copy(self, photo: Path, number: int) -> str:
-        name = f"{number}-{self._dropped}{photo.suffix}"
-        self._dropped += 1
+        data = photo.read_bytes()
+        name = f"{number}-{self._there}" + (".png" if data.startswith(PNG) else ".jpg")
+        self._there += 1
         # Bytes after the picture's end make another content of it, and no other picture.
-        (self._folder / "incoming" / name).write_bytes(photo.read_bytes() + f"{number} {name}".encode())
+        (self._folder / "incoming" / name).write_bytes(data + f"{number} {name}".encode())
+        self._copied[name] = photo
         return name
 
     def _until_all_ended(self) -> float:
         """When the last photo was read, or as soon as that could be seen, in seconds since the epoch."""
-        wait_until(self._all_ended, self._process, PATIENCE_S, every_s=0.02)
+        self._ended = (0, time.monotonic())
+        wait_until(self._all_ended, self._process, patience_s=inf, every_s=0.02)
         return time.time()
 
     def _all_ended(self) -> bool:
         told = self._status()
         if told.health and told.degraded:
             raise CouldNotStart("; ".join(told.degraded))
-        return told.queue.get("done", 0) + told.queue.get("failed", 0) == self._dropped
+        if told.failed:
+            photo = self._copied[Path(told.failed[0]["photo"]).name]
+            raise BibwatchError(f"{shown(photo)}: cannot be read, so leave it out: {told.failed[0]['reason']}")
+        done = told.queue.get("done", 0)
+        if done != self._ended[0]:
+            self._ended = (done, time.monotonic())
+        if time.monotonic() - self._ended[1] > PATIENCE_S:
+            raise CouldNotStart(f"no photo was read for {PATIENCE_S:g} s")
+        return done == self._there
 
     def _linked_at(self, names: Sequence[str]) -> list[float]:
         """When the links of photos of these names were made, in seconds since the epoch."""
@@ -171,7 +194,7 @@ class _Ours:
 
     def _spent(self) -> dict[str, float]:
         time.sleep(1.5)  # the service says once a second how it is
-        return dict(self._status().health["since_start"]["stages"])
+        return dict(self._status().health.get("since_start", {}).get("stages", {}))
 
     def _status(self) -> Status:
         return gather(self._folder / "bibwatch.db")
@@ -210,4 +233,4 @@ def _peak_mib(pid: int) -> int:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
+    return None if value is None else round(value, 6)

@@ -1,5 +1,6 @@
 """The service as a process of its own, for those who show or measure it."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ STOP_S = 15.0
 @contextmanager
 def running_service(folder: Path, config_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`bibwatch run` in a folder, with its log in `bibwatch.log` there, stopped with SIGTERM at the end."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # or it would be left behind
     log = folder / "bibwatch.log"
     command = [sys.executable, "-m", "bibwatch", "run", "-c", str(config_path)]
     with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output, cwd=folder) as process:
@@ -29,6 +31,7 @@ def running_service(folder: Path, config_path: Path) -> Iterator[subprocess.Pope
                 process.wait(STOP_S)
             except subprocess.TimeoutExpired:
                 process.kill()
+            signal.signal(signal.SIGTERM, before)
 
 
 def wait_until(

@@ -4,7 +4,7 @@ import re
 
 from bibwatch.values import UNKNOWN
 
-LONGEST = 12  # digits of a bib; a longer row of them is none
+LONGEST = 12  # characters of a bib that is more than a number: a format may take for ever on a longer text
 
 _ZERO = re.compile(r"(?<=\d)[oO](?=\d|\b)|(?<![A-Za-z])[oO](?=\d)")
 _ONE = re.compile(r"(?<=\d)[Il|](?=\d|\b)|(?<![A-Za-z])[Il](?=\d\d)")
@@ -26,9 +26,10 @@ def mentioned(text: str) -> set[str]:
     if text.count(UNKNOWN) == 1:
         place = text.index(UNKNOWN)
         as_if = with_digits(text.replace(UNKNOWN, "5"))
-        forms.add(as_if[:place] + UNKNOWN + as_if[place + 1 :])
+        forms |= {text, as_if[:place] + UNKNOWN + as_if[place + 1 :]}
     rows = {row for form in forms for row in _RUN.findall(form)}
     words = {_NO_DIGIT.sub("", word) for form in forms for word in (form, *form.split())}
+    words |= {word.replace(UNKNOWN, "") for word in words}
     return {digits for digits in rows | words if 0 < len(digits) <= LONGEST}
 
 

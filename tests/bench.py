@@ -123,7 +123,10 @@ def as_photos_grow(photos: int) -> None:
         linked = seconds_of(lambda: list(linking.sweep()))
         found = median(seconds_of(partial(photos_of, config, bib, 0.0)) for bib in bibs[:7])
         told = median(seconds_of(partial(gather, folder / "bibwatch.db")) for _ in range(3))
-        changed = seconds_of(lambda: linking.apply(linking.names_about(bibs[:40]) or set()))
+        (folder / "config.yaml").write_text(f"watch: [{{path: incoming}}]\ntargets: {json.dumps(bibs[20:40])}\n")
+        config = load_config(folder / "config.yaml")
+        other = Linking(store, ENGINE, config, rules(config, Event()))
+        changed = seconds_of(lambda: other.apply(other.names_about(bibs[:40]) or set()))
         store.close()
         started = float(json.loads(run_scan(folder / "config.yaml"))["seconds"])
     print(

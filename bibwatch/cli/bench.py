@@ -67,11 +67,11 @@ def bench(  # noqa: PLR0913, PLR0917  # one for each option
         read = list(photos) or drawn_photos(Path(folder))
         outcome = measure(read, rounds, config.reader, notebook, partial(click.echo, err=True))
     told = outcome.as_json() | {"notebook_ran": ran}
+    click.echo(json.dumps(told) if json_wanted else "\n".join(_lines(told)))
     if chart is not None:
         from bibwatch.evaluate.chart import draw_speed
 
         draw_speed(told, chart)
-    click.echo(json.dumps(told) if json_wanted else "\n".join(_lines(told)))
 
 
 def _notebook(config: Config, weights: Path | None) -> tuple[NotebookWay | None, str]:
@@ -82,8 +82,8 @@ def _notebook(config: Config, weights: Path | None) -> tuple[NotebookWay | None,
     threads = len(os.sched_getaffinity(0))
     try:
         way = NotebookWay(weights or dossard.weights, dossard.easyocr_models, device, threads)
-    except ImportError as error:
-        return None, f"nothing, because {error.name} is not installed: pip install 'bibwatch[dossard]'"
+    except (ImportError, RuntimeError) as error:  # as torchvision beside a torch that does not fit it
+        return None, f"nothing, because torch or EasyOCR cannot be used ({error}): pip install 'bibwatch[dossard]'"
     except EngineUnavailable as error:
         if weights is not None:
             raise

@@ -16,11 +16,12 @@ def draw_speed(told: Mapping[str, Any], path: Path) -> None:
     FigureCanvasAgg(figure)
     rates, stages = figure.subplots(1, 2, width_ratios=(1, 1.4))
     ours, notebook = told["ours"], told["notebook"]
-    bars = rates.bar(
-        ["bibwatch", "the notebook's way"], [ours["photos_per_s"], notebook["photos_per_s"] or 0.0], color=["C0", "0.7"]
-    )
+    both = {"bibwatch": ours["photos_per_s"]}
+    if notebook["photos_per_s"] is not None:
+        both["the notebook's way"] = notebook["photos_per_s"]
+    bars = rates.bar(list(both), list(both.values()), color=["C0", "0.7"][: len(both)])
     rates.bar_label(bars, fmt="%.2f")
-    rates.set(ylabel="photos a second", title="from file to finished link")
+    rates.set(ylabel="photos a second", title="from file to finished link, as far as each goes")
     names = list(ours["stages"])
     spent = stages.barh(names, [ours["stages"][name] * 1000 for name in names], color="C0")
     stages.bar_label(spent, fmt="%.1f", padding=2)

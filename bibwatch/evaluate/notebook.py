@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,13 +28,21 @@ class NotebookWay:
 
     def __init__(self, weights: Path | None, easyocr_models: Path | None, device: str, threads: int) -> None:
         folder = folder_of(easyocr_models)
-        detector = "Faster R-CNN with " + ("random weights" if weights is None else weights.name)
-        if missing_models(folder):
-            self._read = _detector(weights, device, threads)
-            self.ran = f"{detector}, and no OCR, because EasyOCR's models are not in {folder}"
-        else:
-            self._read = _engine(weights, folder, device, threads)
-            self.ran = f"{detector}, then EasyOCR's four passes"
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        try:
+            if weights is None:  # which see dossards everywhere, or nowhere: there is nothing to look at four times
+                self._read = _detector(None, device, threads)
+                self.ran = "Faster R-CNN with random weights, and so no OCR; --weights names yours"
+            elif missing_models(folder):
+                self._read = _detector(weights, device, threads)
+                self.ran = f"Faster R-CNN with {weights.name}, and no OCR, as EasyOCR's models are not in {folder}"
+            else:
+                self._read = _engine(weights, folder, device, threads)
+                self.ran = f"Faster R-CNN with {weights.name}, then EasyOCR's four passes"
+        finally:  # the service that is measured beside it sees the GPUs that there are
+            os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+            if visible is not None:
+                os.environ["CUDA_VISIBLE_DEVICES"] = visible
 
     def read(self, photos: Sequence[Path], number: int) -> float:
         """Seconds for all photos, from their files to their readings."""
@@ -45,7 +53,7 @@ class NotebookWay:
 
 
 def _detector(weights: Path | None, device: str, threads: int) -> Callable[[Image], object]:
-    from bibwatch.read.dossard.detector import Detector, load_weights, network, read_state
+    from bibwatch.read.dossard.detector import Detector, HalfPrecision, load_weights, network, read_state
     from bibwatch.read.dossard.square import Square
     from bibwatch.read.gpu import torch_device
 
@@ -54,6 +62,7 @@ def _detector(weights: Path | None, device: str, threads: int) -> Callable[[Imag
     if weights is not None:
         load_weights(model, weights, read_state(weights, weights.read_bytes()))
     detector = Detector(model, place, THRESHOLD, batch=1)
+    detector.half = HalfPrecision(trials=0)  # the notebook's precision is the whole one
 
     def read(image: Image) -> object:
         return detector.detect([Square(image.shape[1], image.shape[0], IMAGE_SIZE).picture(image)])
@@ -61,18 +70,11 @@ def _detector(weights: Path | None, device: str, threads: int) -> Callable[[Imag
     return read
 
 
-def _engine(weights: Path | None, folder: Path, device: str, threads: int) -> Callable[[Image], object]:
-    import torch
-
-    from bibwatch.read.dossard.detector import network
+def _engine(weights: Path, folder: Path, device: str, threads: int) -> Callable[[Image], object]:
     from bibwatch.read.dossard.engine import DossardEngine
 
-    with tempfile.TemporaryDirectory(prefix="bibwatch-bench-") as temporary:
-        if weights is None:
-            weights = Path(temporary, "random.pt")
-            torch.save(network().state_dict(), weights)
-        setup = DossardSetup(weights, THRESHOLD, IMAGE_SIZE, folder, download=False, certain_score=None)
-        engine = DossardEngine(setup, device, threads)
+    setup = DossardSetup(weights, THRESHOLD, IMAGE_SIZE, folder, download=False, certain_score=None)
+    engine = DossardEngine(setup, device, threads)
 
     def read(image: Image) -> object:
         return list(engine.read([image]))

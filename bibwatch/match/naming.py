@@ -13,13 +13,13 @@ from bibwatch.match.bibs import NO_BIBS, Number, bare, clock_digits, is_number, 
 from bibwatch.match.event import Event
 from bibwatch.match.evidence import WEIGHTS, Weights
 from bibwatch.match.startlist import StartList
+from bibwatch.texts import LONGEST
 from bibwatch.values import MAX_DIGITS, bib_fault
 
 LEAST = 1e-4  # a share below it counts as this
 ASKED_SHARE = 0.2  # how usual the form of a bib is that somebody asks for, or that is of the config's format
 ENTRANT_SHARE = 0.05  # and that of an entrant, at least
 UNLISTED = 0.1  # of the numbers that bibs show are on no start list: half hidden ones, late entries, another race
-LONGEST_FORMAL = 12  # characters of a name that is more than a number: a format may take for ever on a longer text
 KEPT = 50_000
 
 
@@ -101,7 +101,7 @@ def _with_known(text: str, rules: BibRules) -> Iterator[Named]:
 
 def _is_known(name: str, rules: BibRules) -> bool:
     """Whether somebody has said that there is a bib of just this name, which is more than a usual number."""
-    if is_number(name) or name in rules.ignore or len(name) > LONGEST_FORMAL:
+    if is_number(name) or name in rules.ignore or len(name) > LONGEST:
         return False
     if name in rules.asked or (rules.entrants is not None and name in rules.entrants):
         return True

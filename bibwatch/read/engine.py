@@ -123,4 +123,4 @@ def _networks(setup: EngineSetup) -> tuple[Networks[Any], str | None]:
     except Exception as error:  # libraries that do not fit each other raise anything when they are imported
         if setup.device != "auto":
             raise
-        return CpuNetworks(setup.effort), str(error)
+        return CpuNetworks(setup.effort), f"{type(error).__name__}: {error}"

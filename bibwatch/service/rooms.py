@@ -26,6 +26,7 @@ from bibwatch.watch.source import Source
 
 RETRY_LINKS_S = 5.0  # between tries to make links that the disk refused
 SWEEP_SHARE = 4  # a comparison of all links with the disk rests this many times as long as it took
+FIRST = 2000  # photos that a change of targets is about: more of them would keep new photos waiting for their links
 AT_ONCE = float("-inf")
 NOTHING_AMISS: Mapping[Path, str] = MappingProxyType({})
 
@@ -100,7 +101,8 @@ class Rooms:
         self.config, self.engine = config, engine
         self._begin_linking(wanted)
         # Who asks for a bib, or no longer, need not wait until all others have been compared.
-        self.turns.changed_names |= (self.linking.names_about(changed) or set()) if changed else set()
+        first = (self.linking.names_about(changed) if changed else None) or set()
+        self.turns.changed_names |= first if len(first) <= FIRST else set()
 
     def begin_anew(self) -> None:
         """Look at everything again: the database was out of use, or somebody else wrote to it."""

@@ -83,7 +83,8 @@ def _named(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same network, in the ONNX that the quantiser wants, with nodes that can be told apart by name."""
     named = onnx.version_converter.convert_version(model, OPSET)
     for number, node in enumerate(named.graph.node):
-        if node.op_type == "ReduceMean":  # here always of whole channels, which bytes can do under the other name
+        if node.op_type == "ReduceMean":  # of whole channels, which bytes can do under the other name
+            assert next(list(told.ints) for told in node.attribute if told.name == "axes") == [2, 3]
             node.op_type = "GlobalAveragePool"
             del node.attribute[:]
         node.name = f"{node.op_type}_{number}"

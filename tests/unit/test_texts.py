@@ -1,6 +1,7 @@
 import random
 import re
 import string
+from itertools import product
 
 import pytest
 
@@ -12,7 +13,7 @@ from bibwatch.service.setup import asked_bibs
 from bibwatch.texts import mentioned, ways_to_mention, with_digits
 from bibwatch.values import UNKNOWN, Box, Reading, Spelling
 
-ASKED = ["56D", "VIP12", "883-2", "2419", "A1", "35.40", "O12"]
+ASKED = ["56D", "VIP12", "883-2", "2419", "A1", "35.40", "O12", "I25", "12O"]
 PARTS = [*string.digits, *"OIl|AbK", " ", "-", ".", ":", "/", "#", "km", "2419", "56D", "VIP12", "883-2", UNKNOWN]
 
 
@@ -60,8 +61,9 @@ def test_digits_leave_a_texts_length_as_it_is() -> None:
 def test_whatever_a_text_may_be_taken_for_it_mentions(rules: BibRules) -> None:
     """The photos of a bib are looked for by this: a bib that is not mentioned would be a photo that nobody gets."""
     chance, named = random.Random(7), 0
-    for _ in range(20_000):
-        text = "".join(chance.choice(PARTS) for _ in range(chance.randrange(1, 7)))
+    short = ("".join(text) for length in (1, 2, 3) for text in product("1259OIlA -.?", repeat=length))
+    long = ("".join(chance.choice(PARTS) for _ in range(chance.randrange(2, 7))) for _ in range(10_000))
+    for text in (*short, *long):
         spellings = (Spelling(text, 0.6), Spelling(chance.choice(PARTS), 0.3))
         reading = Reading(text, 0.9, Box(0, 0, 1, 1), 0.9, "engine:1", spellings=spellings)
         told = {digits for spelled, _ in spellings for digits in mentioned(spelled)}

@@ -53,6 +53,7 @@ def likeliest(readings: Sequence[Reading]) -> dict[str, Reading]:
     return {reading.text: reading for reading in readings if reading.score > 0.9}
 
 
+@pytest.mark.long
 def test_both_ways_read_the_same(in_torch: PpocrEngine, in_onnx: PpocrEngine, shared: Path) -> None:
     photos = [shared / "photos" / photo.file for photo in read_manifest(shared / "photos" / "manifest.csv")[::EVERY]]
     pictures = [encoded(photo.read_bytes(), last_look=True) for photo in photos]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,8 +17,10 @@ from bibwatch.link.plan import Plan
 from bibwatch.service.learning import known_event
 from bibwatch.service.linking import Linking, photos_of, relink_once
 from bibwatch.service.mend import forget
+from bibwatch.service.rooms import Rooms
 from bibwatch.service.setup import rules
 from bibwatch.service.status import gather
+from bibwatch.service.turns import Tally
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.readings import Readings, Seen
 from bibwatch.store.rescue import set_aside
@@ -44,6 +47,9 @@ class Race:
         (self.folder / "config.yaml").write_text(f"watch: [{{path: incoming}}]\ntargets: all\n{more}\n")
         config = load_config(self.folder / "config.yaml")
         self.linking = Linking(self.store, ENGINE, config, rules(config, known_event(self.store)))
+
+    def configure_targets(self, targets: str) -> None:
+        (self.folder / "config.yaml").write_text(f"watch: [{{path: incoming}}]\ntargets: {targets}\n")
 
     def read(self, name: str, *bibs: str) -> None:
         job = self.begin_reading(name)
@@ -437,3 +443,20 @@ def test_a_database_without_mentions_gets_them_of_all_that_it_holds(race: Race) 
     assert len(kept) >= 3
     assert race.linking.names_about(["2439"]) == {"a.jpg"}
     assert race.linking.names_about(["90005"]) == {"b.jpg"}
+
+
+def test_a_change_of_targets_is_followed_before_all_links_are_compared(
+    race: Race, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, bib in (("a.jpg", "2419"), ("b.jpg", "3071"), ("c.jpg", "55")):
+        race.read(name, bib)
+    race.configure_targets("[2419]")
+    rooms = Rooms(load_config(race.folder / "config.yaml"), ENGINE, race.store, lambda: None)
+    rooms.turns = SimpleNamespace(changed_names=set(), tally=Tally())  # type: ignore[assignment]
+    rooms.start_linking()
+    monkeypatch.setattr(Linking, "sweep", lambda self: iter(()))  # nothing else may make the links
+    race.configure_targets("[3071]")
+    rooms.adopt(load_config(race.folder / "config.yaml"), ENGINE)
+    assert rooms.turns.changed_names == {"a.jpg", "b.jpg"}
+    rooms.relink_changed()
+    assert race.links().keys() == {"3071/b.jpg"}

@@ -25,6 +25,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return paths
 
 
+@pytest.mark.long
 def test_the_detector_made_of_photos_sees_what_the_whole_one_sees(photos: list[Path], tmp_path: Path) -> None:
     quantise(photos, tmp_path / "made.onnx")
     assert (tmp_path / "made.onnx").stat().st_size < 0.4 * models.detector().stat().st_size
