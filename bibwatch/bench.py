@@ -173,9 +173,7 @@ class _Ours:
         return time.time()
 
     def _all_ended(self) -> bool:
-        told = self._status()
-        if told.health and told.degraded:
-            raise CouldNotStart("; ".join(told.degraded))
+        told = _well(self._folder)
         if told.failed:
             photo = self._copied[Path(told.failed[0]["photo"]).name]
             raise BibwatchError(f"{shown(photo)}: cannot be read, so leave it out: {told.failed[0]['reason']}")
@@ -219,11 +217,20 @@ def _service(reader: ReaderConfig) -> Iterator[_Ours]:
 
 
 def _is_ready(folder: Path) -> bool:
+    workers = _well(folder).health.get("workers", {})
+    return bool(workers) and workers["ready"] == workers["wanted"]
+
+
+def _well(folder: Path) -> Status:
+    """How the service is.
+
+    Raises:
+        CouldNotStart: something is amiss there, and nothing is measured.
+    """
     told = gather(folder / "bibwatch.db")
     if told.health and told.degraded:
         raise CouldNotStart("; ".join(told.degraded))
-    workers = told.health.get("workers", {})
-    return bool(workers) and workers["ready"] == workers["wanted"]
+    return told
 
 
 def _peak_mib(pid: int) -> int:

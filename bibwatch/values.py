@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 MAX_DIGITS = 5  # races number to 99999; longer strings on photos are phone numbers and watermarks
 MOST_IN_BURST = 60  # photos: three seconds before and after, at ten a second
+LONGEST_FORMAL = 12  # characters of a bib that is more than a number: a format may take for ever on a longer text
 LONGEST_BIB = 60  # characters; with a template around it, it still makes a folder name
 
 
@@ -87,6 +89,11 @@ class Job:
 Effort = Literal["fast", "balanced", "thorough"]  # of the engine ppocr; docs/speed.md has what each costs and finds
 
 UNKNOWN = "?"  # in a spelling: a character that is no part of a bib or of the text around it, or that nobody can read
+
+_ZERO = re.compile(r"(?<=\d)[oO](?=\d|\b)|(?<![A-Za-z])[oO](?=\d)")
+_ONE = re.compile(r"(?<=\d)[Il|](?=\d|\b)|(?<![A-Za-z])[Il](?=\d\d)")
+_RUN = re.compile(rf"[0-9{re.escape(UNKNOWN)}]+")
+_NO_DIGIT = re.compile(rf"[^0-9{re.escape(UNKNOWN)}]")
 
 
 class Spelling(NamedTuple):
@@ -176,3 +183,37 @@ def shown(path: Path | str) -> str:
 def count_of(number: int, noun: str) -> str:
     """1 photo, 2 photos."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def with_digits(text: str) -> str:
+    """The text with O and I, l, | beside digits as 0 and 1, which leaves its length as it is."""
+    return _ONE.sub("1", _ZERO.sub("0", text))
+
+
+def mentioned(*texts: str) -> set[str]:
+    """The digits of each bib that texts may name, by whatever rules: of each row of digits, each word, and the whole.
+
+    Where one character of a text could not be read, it stands for any digit, as UNKNOWN.
+    """
+    return {digits for text in texts for digits in _mentioned(text)}
+
+
+def ways_to_mention(bib: str) -> set[str]:
+    """The `mentioned` digits of texts that may name this bib: its own, and those with one that could not be read.
+
+    Empty for a bib without digits, which any text may name.
+    """
+    digits = _NO_DIGIT.sub("", bib.replace(UNKNOWN, ""))
+    return {digits, *(digits[:place] + UNKNOWN + digits[place + 1 :] for place in range(len(digits)))} - {""}
+
+
+def _mentioned(text: str) -> set[str]:
+    forms = {form.replace(UNKNOWN, " ") for form in (text, with_digits(text))}
+    if text.count(UNKNOWN) == 1:
+        place = text.index(UNKNOWN)
+        as_if = with_digits(text.replace(UNKNOWN, "5"))
+        forms |= {text, as_if[:place] + UNKNOWN + as_if[place + 1 :]}
+    rows = {row for form in forms for row in _RUN.findall(form)}
+    words = {_NO_DIGIT.sub("", word) for form in forms for word in (form, *form.split())}
+    words |= {word.replace(UNKNOWN, "") for word in words}
+    return {digits for digits in rows | words if 0 < len(digits) <= LONGEST_FORMAL}

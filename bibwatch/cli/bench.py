@@ -15,6 +15,7 @@ import click
 from bibwatch.cli.options import as_json, config_option, config_or_defaults, reader_options
 from bibwatch.config import with_reader
 from bibwatch.errors import EngineUnavailable, ExtraMissing
+from bibwatch.files import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,16 +70,17 @@ def bench(  # noqa: PLR0913, PLR0917  # one for each option
     told = outcome.as_json() | {"notebook_ran": ran}
     click.echo(json.dumps(told) if json_wanted else "\n".join(_lines(told)))
     if chart is not None:
-        from bibwatch.evaluate.chart import draw_speed
+        from bibwatch.evaluate.chart import speed_chart
 
-        draw_speed(told, chart)
+        with whole_file(chart) as file:
+            file.write(speed_chart(told))
 
 
 def _notebook(config: Config, weights: Path | None) -> tuple[NotebookWay | None, str]:
     """The notebook's way, and what of it can be run; None where nothing can."""
     from bibwatch.evaluate.notebook import NotebookWay
 
-    dossard, device = config.reader.dossard, config.reader.device.partition(",")[0]
+    dossard, device = config.reader.dossard, config.reader.devices[0]
     threads = len(os.sched_getaffinity(0))
     try:
         way = NotebookWay(weights or dossard.weights, dossard.easyocr_models, device, threads)

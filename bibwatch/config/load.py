@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from bibwatch.config.document import Document, Place, key_of
+from bibwatch.config.faults import file_fault, reader_faults
 from bibwatch.config.model import Config, DossardConfig, ReaderConfig, WatchConfig
 from bibwatch.errors import ConfigError
 from bibwatch.mounts import mounted, network_of
-
-DOSSARD_PACKAGES = ("torch", "torchvision", "easyocr")  # what the extra `dossard` installs
-GPU_PACKAGES = ("torch", "onnx2torch")  # of what the extra `gpu` installs
 
 
 def load_config(
@@ -37,7 +34,7 @@ def load_config(
         try:
             config = _absolute(config, path.absolute().parent)
             faults = [_faults(config, running, need_folders=need_folders)]
-            faults += [_reader_faults(config.reader)] if need_engine else []
+            faults += [reader_faults(config.reader)] if need_engine else []
             for place, text in chain.from_iterable(faults):
                 document.report(place, text)
         except (OSError, RuntimeError, ValueError) as error:  # ~nobody, a circle of links, a zero byte
@@ -61,7 +58,7 @@ def with_reader(config: Config, engine: str | None, device: str | None) -> Confi
             f"{key_of(('reader', *fault['loc']))}: {_explain(fault)}" for fault in error.errors()
         ) from error
     config = config.model_copy(update={"reader": reader})
-    problems = [f"{key_of(place)}: {text}" for place, text in _reader_faults(config.reader)]
+    problems = [f"{key_of(place)}: {text}" for place, text in reader_faults(config.reader)]
     if problems:
         raise ConfigError(problems)
     return config
@@ -178,7 +175,7 @@ def _faults(config: Config, running: Config | None, *, need_folders: bool) -> It
         must_be_there = need_folders and running is None
         if fault := _metrics_fault(config, config.metrics, must_be_there=must_be_there):
             yield ("metrics",), f"{config.metrics}: {fault}"
-    if need_folders and config.start_list is not None and (fault := _file_fault(config.start_list)):
+    if need_folders and config.start_list is not None and (fault := file_fault(config.start_list)):
         yield ("start_list",), f"{config.start_list}: {fault}"
     if config.links.wants_names and config.start_list is None:
         yield ("links", "folder"), "names come from a start list; set start_list, or leave {name} out"
@@ -221,33 +218,3 @@ def _overlaps(folder: WatchConfig, others: Iterable[WatchConfig]) -> Iterator[st
             yield f"{folder.path}: lies inside {other.path}, which is watched with its sub-folders"
         elif other.path.is_relative_to(folder.path) and folder.recursive:
             yield f"{folder.path}: {other.path} inside it is watched already"
-
-
-def _reader_faults(reader: ReaderConfig) -> Iterator[tuple[Place, str]]:
-    devices = reader.device.count(",") + 1
-    if reader.workers is not None and reader.workers < devices:
-        yield ("reader", "workers"), f"{devices} GPUs need as many reading processes at least; name fewer, or use auto"
-    if not reader.uses_dossard:
-        missing = [package for package in GPU_PACKAGES if find_spec(package) is None]
-        if missing and reader.device.startswith("cuda"):
-            text = f"engine ppocr needs {', '.join(missing)} on a GPU, not installed here: pip install 'bibwatch[gpu]'"
-            yield ("reader", "device"), text
-        return
-    missing = [package for package in DOSSARD_PACKAGES if find_spec(package) is None]
-    if missing:
-        text = f"engine dossard needs {', '.join(missing)}, not installed here: pip install 'bibwatch[dossard]'"
-        yield ("reader", "engine"), text
-    weights, place = reader.dossard.weights, ("reader", "dossard", "weights")
-    if weights is None:
-        yield place, "engine dossard needs the file with your fine-tuned weights (.pt)"
-    elif fault := _file_fault(weights):
-        yield place, f"{weights}: {fault}"
-
-
-def _file_fault(path: Path) -> str | None:
-    try:
-        if not path.is_file():
-            return "not a file" if path.exists() else "no such file"
-    except OSError as error:
-        return f"cannot be looked at: {error.strerror}"
-    return None if os.access(path, os.R_OK) else "this user may not read it; mend its permissions"

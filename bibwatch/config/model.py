@@ -88,6 +88,12 @@ class ReaderConfig(Section):
     dossard: DossardConfig = DossardConfig()
 
     @property
+    def devices(self) -> list[str]:
+        """One for each that `device` names: `cuda:0,1` is two."""
+        kind, _, numbers = self.device.partition(":")
+        return [f"{kind}:{number}" for number in numbers.split(",")] if numbers else [kind]
+
+    @property
     def uses_dossard(self) -> bool:
         """Whether the engine is the notebook's; `auto` means so where weights are set."""
         return self.engine == "dossard" or (self.engine == "auto" and self.dossard.weights is not None)

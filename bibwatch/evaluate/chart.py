@@ -1,13 +1,11 @@
 """A picture of what was measured."""
 
+import io
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from bibwatch.files import whole_file
 
-
-def draw_speed(told: Mapping[str, Any], path: Path) -> None:
+def speed_chart(told: Mapping[str, Any]) -> bytes:
     """Photos a second of both ways, and where the time of ours goes, as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -30,5 +28,6 @@ def draw_speed(told: Mapping[str, Any], path: Path) -> None:
     for axes in (rates, stages):
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0.12, y=0.12)
-    with whole_file(path) as file:
-        figure.savefig(file, format="png")
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    return png.getvalue()

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from bibwatch.texts import with_digits
-from bibwatch.values import MAX_DIGITS
+from bibwatch.values import MAX_DIGITS, with_digits
 
 _DAY = r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day+s?|mon|tue|wed|thu|fri|sat|sun)"
 _MONTH = (

@@ -13,8 +13,7 @@ from bibwatch.match.bibs import NO_BIBS, Number, bare, clock_digits, is_number, 
 from bibwatch.match.event import Event
 from bibwatch.match.evidence import WEIGHTS, Weights
 from bibwatch.match.startlist import StartList
-from bibwatch.texts import LONGEST
-from bibwatch.values import MAX_DIGITS, bib_fault
+from bibwatch.values import LONGEST_FORMAL, MAX_DIGITS, bib_fault
 
 LEAST = 1e-4  # a share below it counts as this
 ASKED_SHARE = 0.2  # how usual the form of a bib is that somebody asks for, or that is of the config's format
@@ -101,7 +100,7 @@ def _with_known(text: str, rules: BibRules) -> Iterator[Named]:
 
 def _is_known(name: str, rules: BibRules) -> bool:
     """Whether somebody has said that there is a bib of just this name, which is more than a usual number."""
-    if is_number(name) or name in rules.ignore or len(name) > LONGEST:
+    if is_number(name) or name in rules.ignore or len(name) > LONGEST_FORMAL:
         return False
     if name in rules.asked or (rules.entrants is not None and name in rules.entrants):
         return True

@@ -40,7 +40,7 @@ Result = TypeVar("Result")
 class _Decoded:
     ticket: int
     picture: Picture
-    stages: dict[str, float]  # seconds
+    stages: Stages
     shot: Shot | None
 
 
@@ -122,7 +122,7 @@ class _Fetcher:
             shot = shot_of(photo.data)
         if isinstance(picture, PhotoError):
             return Refused(fetch.ticket, picture)
-        return _Decoded(fetch.ticket, picture, stages.take(), shot)
+        return _Decoded(fetch.ticket, picture, stages, shot)
 
 
 def _tried(step: Callable[[], Result]) -> Result | PhotoError:
@@ -157,7 +157,8 @@ def _read(engine: Engine, batch: Sequence[_Decoded], send: Callable[[object], No
     try:
         for readings in engine.read([photo.picture for photo in batch]):
             _check_storable(readings)
-            send(_answer(left.popleft(), readings, engine.stages.take()))
+            left[0].stages.add(engine.stages.take())
+            send(_answer(left.popleft(), readings))
         if left:
             raise ValueError(f"no answer for {len(left)} of {len(batch)} photos")
     except EngineBroken:
@@ -184,10 +185,9 @@ def _check_storable(readings: Sequence[Reading]) -> None:
             raise ValueError(f"a reading's scores are {', '.join(map(str, scores))}")
 
 
-def _answer(photo: _Decoded, readings: tuple[Reading, ...], stages: dict[str, float]) -> Read:
+def _answer(photo: _Decoded, readings: tuple[Reading, ...]) -> Read:
     height, width = size_of(photo.picture)
-    together = {stage: photo.stages.get(stage, 0.0) + stages.get(stage, 0.0) for stage in photo.stages | stages}
-    return Read(photo.ticket, readings, width, height, together, photo.shot)
+    return Read(photo.ticket, readings, width, height, photo.stages.take(), photo.shot)
 
 
 def _belong_to(parent: int) -> None:

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 
 from bibwatch.read.child import BuildEngine
 from bibwatch.read.messages import Drop, Ending, Go, Hashed, Loaded, Read, Refused
-from bibwatch.read.worker import Worker
+from bibwatch.read.worker import Limits, Worker
 from bibwatch.values import Job
 
 ACCIDENTS = 3  # processes that died while loading, in a row, before the engine counts as unavailable
@@ -20,15 +20,6 @@ RESTART_DELAYS_S = (1.0, 2.0, 5.0, 15.0, 30.0)  # between tries to load an engin
 RESTARTS, RESTARTS_S = 5, 60.0  # so many processes may be replaced in so many seconds; then the next one waits
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a child may take before it is killed."""
-
-    photo_s: float
-    load_s: float = 300.0  # for the engine to load
-    memory: int | None = None  # bytes resident
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,24 +195,12 @@ class Pool:
 
     def _is_beyond_limits(self, child: Worker) -> bool:
         """Whether the child has had its time for its oldest photo or for loading, or its memory; then it is killed."""
-        child.verdict = child.verdict or self._excess(child)
+        child.verdict = child.verdict or child.excess(self._limits)
         if child.verdict is None:
             return False
         child.process.kill()
         child.process.join(END_S)
         return True
-
-    def _excess(self, child: Worker) -> str | None:
-        waited, limits = time.monotonic() - child.since, self._limits
-        if limits.memory is not None and (used := child.memory()) > limits.memory:
-            return f"it took {used / 2**30:.1f} GiB of memory, more than the {limits.memory / 2**30:.1f} it may have"
-        if child.asked_at is not None and child.fetching == child.oldest():
-            return None  # it waits for us
-        if not child.loaded and waited > limits.load_s:
-            return f"the engine did not load within {limits.load_s:g} s"
-        if child.loaded and child.in_hand and waited > limits.photo_s:
-            return f"no answer within {limits.photo_s:g} s"
-        return None
 
     def _bury(self, child: Worker) -> list[tuple[Job, Answer]]:
         """Take a dead child's photos back."""

@@ -18,6 +18,15 @@ TUNABLES = "GLIBC_TUNABLES"
 BATCHES = 2  # a child holds: one in the engine, one being fetched and decoded meanwhile
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a child may take before it is killed."""
+
+    photo_s: float
+    load_s: float = 300.0  # for the engine to load
+    memory: int | None = None  # bytes resident
+
+
 @dataclass(slots=True)
 class Worker:
     """A child process and the photos it has in hand."""
@@ -61,6 +70,19 @@ class Worker:
         except OSError:
             return 0
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def excess(self, limits: Limits) -> str | None:
+        """What it takes more of than it may: time for its oldest photo or for loading, or memory."""
+        waited = time.monotonic() - self.since
+        if limits.memory is not None and (used := self.memory()) > limits.memory:
+            return f"it took {used / 2**30:.1f} GiB of memory, more than the {limits.memory / 2**30:.1f} it may have"
+        if self.asked_at is not None and self.fetching == self.oldest():
+            return None  # it waits for us
+        if not self.loaded and waited > limits.load_s:
+            return f"the engine did not load within {limits.load_s:g} s"
+        if self.loaded and self.in_hand and waited > limits.photo_s:
+            return f"no answer within {limits.photo_s:g} s"
+        return None
 
     def fetch(self, ticket: int, job: Job, *, last_look: bool, alone: bool) -> None:
         """Hand it a photo."""

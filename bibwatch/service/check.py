@@ -15,7 +15,7 @@ from bibwatch.match.startlist import summary
 from bibwatch.read import engine
 from bibwatch.read.pool import Pool
 from bibwatch.service.linking import root_away
-from bibwatch.service.setup import devices_of, engine_setup, pool_for, read_start_list
+from bibwatch.service.setup import engine_setup, pool_for, read_start_list
 from bibwatch.store.damage import check_whole
 from bibwatch.store.schema import database_faults
 from bibwatch.store.store import Store
@@ -118,7 +118,7 @@ def _engine_checks(config: Config) -> Iterator[Check]:
             yield name, missing + fetched
         dossard = config.reader.dossard.model_copy(update={"download": False})
         offline = config.reader.model_copy(update={"dossard": dossard})
-        for device in devices_of(setup.device):
+        for device in offline.devices:
             reader = offline.model_copy(update={"device": device, "workers": None})
             pool = pool_for(config.model_copy(update={"reader": reader}), engine.fingerprint(setup), photos=1)
             where, lack = _tried(pool)

@@ -17,8 +17,7 @@ from bibwatch.service.learning import event_now, known_event, learn_anew
 from bibwatch.service.setup import Watching, asked_bibs, engine_name, layout, rules
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
-from bibwatch.texts import ways_to_mention
-from bibwatch.values import ReadPhoto, Targets, shown
+from bibwatch.values import ReadPhoto, Targets, shown, ways_to_mention
 
 AT_ONCE = 500  # file names; a tenth of a second's work
 SLOW_AT_ONCE = 8  # where each photo is copied, which may take a second on a slow card, or looks for its burst

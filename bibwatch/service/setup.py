@@ -18,7 +18,8 @@ from bibwatch.read import engine
 from bibwatch.read.dossard.setup import DossardSetup
 from bibwatch.read.engine import EngineSetup
 from bibwatch.read.gpu import may_be_there
-from bibwatch.read.pool import Limits, Pool
+from bibwatch.read.pool import Pool
+from bibwatch.read.worker import Limits
 from bibwatch.store.store import Store
 from bibwatch.values import Targets, shown
 from bibwatch.watch.names import PhotoNames, WatchedFolder
@@ -83,7 +84,8 @@ def engine_name(config: Config, store: Store) -> str:
 def pool_for(config: Config, fingerprint: str, photos: int | None = None) -> Pool:
     """The reading children that the config asks for, with this engine, not started; no more than there are photos."""
     setup, workers = engine_setup(config), workers_for(config)
-    builds = [partial(engine.build, replace(setup, device=device), fingerprint) for device in devices_of(setup.device)]
+    devices = [setup.device] if setup.device == "cpu" else config.reader.devices
+    builds = [partial(engine.build, replace(setup, device=device), fingerprint) for device in devices]
     least = LEAST_MEMORY if setup.device == "cpu" else LEAST_MEMORY_GPU
     limits = Limits(timeout_for(config), _load_time(setup), _memory_for(workers, least))
     return Pool(builds, workers if photos is None else min(workers, photos), limits)
@@ -98,17 +100,11 @@ def workers_for(config: Config) -> int:
         return reader.workers
     if not (reader.uses_dossard or _may_use_gpu(reader)):
         return _cores()
-    return len(devices_of(reader.device)) * (1 if reader.uses_dossard else min(GPU_WORKERS, _cores()))
+    return len(reader.devices) * (1 if reader.uses_dossard else min(GPU_WORKERS, _cores()))
 
 
 def _may_use_gpu(reader: ReaderConfig) -> bool:
     return reader.device.startswith("cuda") or (reader.device == "auto" and may_be_there())
-
-
-def devices_of(device: str) -> list[str]:
-    """One device for each that a config names: `cuda:0,1` is two."""
-    kind, _, numbers = device.partition(":")
-    return [f"{kind}:{number}" for number in numbers.split(",")] if numbers else [kind]
 
 
 def timeout_for(config: Config) -> float:

@@ -5,8 +5,7 @@ import os
 import sqlite3
 from collections.abc import Iterable
 
-from bibwatch.texts import mentioned
-from bibwatch.values import Reading
+from bibwatch.values import Reading, mentioned
 
 _ADD = "INSERT INTO mentions (digits, content_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _NAMES = """
@@ -26,8 +25,7 @@ class Mentions:
     def add(self, content_id: int, readings: Iterable[Reading]) -> None:
         """Know what was read in a content; the caller has begun a transaction."""
         texts = {text for reading in readings for text in (reading.text, *(text for text, _ in reading.spellings))}
-        digits = {digits for text in texts for digits in mentioned(text)}
-        self._db.executemany(_ADD, [(one, content_id) for one in sorted(digits)])
+        self._db.executemany(_ADD, [(digits, content_id) for digits in sorted(mentioned(*texts))])
 
     def names(self, digits: Iterable[str]) -> set[str]:
         """The file names of photos in which such digits were read, or about which anybody has said anything."""

@@ -2,7 +2,7 @@
 
 import json
 
-from bibwatch.texts import mentioned
+from bibwatch.values import mentioned
 
 # A content is the bytes of a picture; photos are the places where it lies. Paths are bytes, as Linux has them.
 FIRST_TABLES = (
@@ -140,4 +140,4 @@ MIGRATIONS = {
 def mentioned_as_json(text: str, spellings: str | None) -> str:
     """`mentioned` in SQL: the digits of a stored reading, as a JSON list."""
     texts = {text, *(spelled for spelled, _ in json.loads(spellings or "[]"))}
-    return json.dumps(sorted({digits for one in texts for digits in mentioned(one)}))
+    return json.dumps(sorted(mentioned(*texts)))

@@ -9,11 +9,10 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "bibwatch"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-SHARED_WORDS = {"values", "errors", "texts"}
+SHARED_WORDS = {"values", "errors"}
 MAY_IMPORT = {
     "values": set(),
     "errors": set(),
-    "texts": {"values"},
     "config": SHARED_WORDS | {"mounts"},
     "watch": SHARED_WORDS | {"mounts"},
     "store": SHARED_WORDS,
@@ -27,7 +26,7 @@ MAY_IMPORT = {
     "files": SHARED_WORDS,
     "labels": SHARED_WORDS,
     "train": SHARED_WORDS | {"files", "read"},
-    "evaluate": SHARED_WORDS | {"files", "read", "match"},
+    "evaluate": SHARED_WORDS | {"read", "match"},
     "running": SHARED_WORDS,
     "demo": SHARED_WORDS | {"config", "draw", "running", "service"},
     "bench": SHARED_WORDS | {"config", "draw", "running", "service"},

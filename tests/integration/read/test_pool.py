@@ -11,7 +11,8 @@ from PIL import Image
 from bibwatch.errors import PhotoChanged, PhotoUnreadable
 from bibwatch.read import batch
 from bibwatch.read.messages import Hashed, Read, Refused
-from bibwatch.read.pool import Answer, Limits, Lost, Pool
+from bibwatch.read.pool import Answer, Lost, Pool
+from bibwatch.read.worker import Limits
 from bibwatch.values import Job, Photo
 from tests import engines
 from tests.support import memory_mib

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from bibwatch.errors import DatabaseFault
-from bibwatch.read.pool import Limits, Pool
+from bibwatch.read.pool import Pool
+from bibwatch.read.worker import Limits
 from bibwatch.service import turns as turns_module
 from bibwatch.service.turns import JITTER, Turns
 from bibwatch.store.schema import database_faults

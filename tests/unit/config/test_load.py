@@ -140,7 +140,7 @@ def test_values_that_would_hurt_later_are_refused_now(folder: Path, text: str, p
 def test_auto_is_dossard_where_weights_are_set_and_its_paths_are_relative_to_the_config(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bibwatch.config.load.DOSSARD_PACKAGES", ())
+    monkeypatch.setattr("bibwatch.config.faults.DOSSARD_PACKAGES", ())
     (folder / "mine.pt").touch()
     reader = load(folder, GOOD + "reader: {device: cuda:1, dossard: {weights: mine.pt, easyocr_models: x}}\n").reader
     assert reader.uses_dossard
@@ -149,14 +149,14 @@ def test_auto_is_dossard_where_weights_are_set_and_its_paths_are_relative_to_the
 
 
 def test_several_gpus_and_an_effort_may_be_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bibwatch.config.load.GPU_PACKAGES", ())
+    monkeypatch.setattr("bibwatch.config.faults.GPU_PACKAGES", ())
     reader = load(folder, GOOD + "reader: {device: 'cuda:0,2', effort: thorough}\n").reader
     assert (reader.device, reader.effort) == ("cuda:0,2", "thorough")
     assert load(folder, GOOD).reader.effort == "balanced"
 
 
 def test_without_the_extra_a_gpu_asked_for_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bibwatch.config.load.GPU_PACKAGES", ("torch_of_nobody",))
+    monkeypatch.setattr("bibwatch.config.faults.GPU_PACKAGES", ("torch_of_nobody",))
     with pytest.raises(ConfigError) as error:
         load(folder, GOOD + "reader: {device: cuda}\n")
     [problem] = error.value.problems
@@ -166,7 +166,7 @@ def test_without_the_extra_a_gpu_asked_for_says_what_to_install(folder: Path, mo
 
 
 def test_without_the_extra_engine_dossard_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bibwatch.config.load.DOSSARD_PACKAGES", ("torch_of_nobody",))
+    monkeypatch.setattr("bibwatch.config.faults.DOSSARD_PACKAGES", ("torch_of_nobody",))
     (folder / "mine.pt").touch()
     [problem] = problems(folder, GOOD + "reader: {engine: dossard, dossard: {weights: mine.pt}}\n")
     assert "line 4: reader.engine: engine dossard needs torch_of_nobody" in problem

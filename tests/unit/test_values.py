@@ -10,8 +10,7 @@ from bibwatch.match.naming import BibRules
 from bibwatch.match.startlist import start_list
 from bibwatch.match.weigh import candidates
 from bibwatch.service.setup import asked_bibs
-from bibwatch.texts import mentioned, ways_to_mention, with_digits
-from bibwatch.values import UNKNOWN, Box, Reading, Spelling
+from bibwatch.values import UNKNOWN, Box, Reading, Spelling, mentioned, ways_to_mention, with_digits
 
 ASKED = ["56D", "VIP12", "883-2", "2419", "A1", "35.40", "O12", "I25", "12O"]
 PARTS = [*string.digits, *"OIl|AbK", " ", "-", ".", ":", "/", "#", "km", "2419", "56D", "VIP12", "883-2", UNKNOWN]
