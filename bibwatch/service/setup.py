@@ -25,7 +25,7 @@ from bibwatch.values import Targets, shown
 from bibwatch.watch.names import PhotoNames, WatchedFolder
 
 MEMORY_SHARE = 0.8  # of the machine's, for all children together
-LEAST_MEMORY = 3 * 2**29  # bytes; engine ppocr takes 1.1 GB at 38 megapixels
+LEAST_MEMORY = 3 * 2**29  # bytes; engine ppocr takes half of it at 38 megapixels
 LEAST_MEMORY_GPU = 6 * 2**30  # bytes; torch's libraries for a GPU alone take gigabytes
 ACCEPT, ACCEPT_LISTED = 0.5, 0.75  # of a bib's probability, without a start list and with one; see docs/accuracy.md
 GPU_WORKERS = 2  # for one GPU of 8 GB: each takes up to 4 GB of it; with more, more of them are faster: docs/speed.md

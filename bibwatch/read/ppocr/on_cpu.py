@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bibwatch.read.ppocr.lines import Cut
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
-LARGEST_KEPT = 2**25  # bytes
+KEPT_IN_BYTES, KEPT_IN_FLOATS = 2**25, 2**22  # bytes of the largest block whose memory the process keeps
 GREY = 128  # what lines are padded with: the middle of what the recogniser sees
 BYTE_DOT_PRODUCTS = {"avx512_vnni", "avx_vnni"}  # without them, bytes are multiplied no faster and less exactly
 
@@ -41,8 +41,8 @@ class CpuNetworks:
 
     def __init__(self, effort: Effort) -> None:
         cv2.setNumThreads(1)
-        _keep_memory()
         self._in_bytes = effort != "thorough" and multiplies_bytes_well()
+        _keep_memory(KEPT_IN_BYTES if self._in_bytes else KEPT_IN_FLOATS)
         self._detector = _session(models.SMALL_DETECTOR if self._in_bytes else models.detector())
         self._recogniser = _session(models.recogniser())
         self.alphabet = alphabet_of(self._recogniser.get_modelmeta().custom_metadata_map["character"])
@@ -53,8 +53,7 @@ class CpuNetworks:
 
     def detect(self, pictures: Sequence[Image], height: int, width: int) -> NDArray[np.uint8]:
         """See `Networks`."""
-        seen = np.stack([resized(picture, height, width) for picture in pictures])
-        [heat] = _run(self._detector, seen if self._in_bytes else as_floats(seen)).swapaxes(0, 1)
+        [heat] = _run(self._detector, self._seen(pictures, height, width)).swapaxes(0, 1)
         bytes_of_heat: NDArray[np.uint8] = np.rint(heat * 255).astype(np.uint8)
         return bytes_of_heat
 
@@ -69,6 +68,10 @@ class CpuNetworks:
             place[:, : line.shape[1]] = line
         told = _run(self._recogniser, as_floats(padded))
         return Steps(told.argmax(axis=2), told.max(axis=2), told[:, :, characters])
+
+    def _seen(self, pictures: Sequence[Image], height: int, width: int) -> NDArray[np.generic]:
+        shrunk = [resized(picture, height, width) for picture in pictures]
+        return np.stack(shrunk) if self._in_bytes else as_floats(shrunk)
 
 
 def multiplies_bytes_well() -> bool:
@@ -89,7 +92,7 @@ def resized(image: Image, height: int, width: int) -> Image:
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)  # type: ignore[return-value]
 
 
-def as_floats(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+def as_floats(pictures: Iterable[Image]) -> NDArray[np.float32]:
     """(N, H, W, 3) uint8 RGB to (N, 3, H, W) float32 BGR, -1 to 1."""
     return cv2.dnn.blobFromImages(list(pictures), 1 / MIDDLE, mean=(MIDDLE,) * 3, swapRB=True)  # type: ignore[return-value]
 
@@ -110,16 +113,17 @@ def _straightened(picture: Image, cut: Cut, high: int, wide: int) -> Image:
     return cv2.warpPerspective(picture, turn, (wide, high), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
 
 
-def _keep_memory() -> None:
-    """Let what one picture took serve the next one, but for the largest blocks, which would leave holes in the heap.
+def _keep_memory(largest: int) -> None:
+    """Let what one picture took serve the next one, but for blocks above this size, which leave holes in the heap.
 
-    Had all gone back to the kernel, getting it again would take a third of detection's time; the arena that ONNX
-    Runtime would keep instead grows by powers of two, to more than a gigabyte at 24 megapixels.
+    Had all gone back to the kernel, getting it again would take a third of detection's time in bytes; in floats,
+    keeping large blocks saves no time, and holes take 240 MB at 24 megapixels. The arena that ONNX Runtime would keep
+    instead grows by powers of two, to more than a gigabyte.
     """
     with suppress(AttributeError):  # another C library than glibc
         mallopt = ctypes.CDLL(None).mallopt
         for what in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
-            mallopt(what, LARGEST_KEPT)
+            mallopt(what, largest)
 
 
 def _session(model: Path) -> onnxruntime.InferenceSession:
