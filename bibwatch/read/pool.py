@@ -57,9 +57,9 @@ class Pool:
         """What becomes ready when a child has something to say or ends."""
         return [w for child in self._children for w in (child.connection, child.process.sentinel)]
 
-    def has_room(self) -> bool:
-        """Whether some child would take another photo now."""
-        return any(child.takes_more() for child in self._children)
+    def room(self) -> int:
+        """How many photos the children would take now."""
+        return sum(child.takes_more() for child in self._children)
 
     @property
     def slowed(self) -> str | None:

@@ -70,7 +70,7 @@ class Turns:
         self._attempts = attempts
         self._clock = clock  # seconds since the epoch, and never a jump
         self._news: deque[tuple[Job, Answer | _Known | _Freed]] = deque()  # to be stored, oldest first
-        self._held: Job | None = None  # claimed, and waiting for a child of its own
+        self._held: deque[Job] = deque()  # claimed, and waiting for children
         self._reading: dict[Job, bytes] = {}  # the turn that reads a content
         self._followers: dict[bytes, list[Job]] = defaultdict(list)  # copies of a content that is being read
         self._outages: dict[tuple[int, int], int] = {}  # photo id and version -> tries that met a dead share
@@ -81,16 +81,12 @@ class Turns:
 
     def hand_out(self) -> None:
         """Fill the children from the queue."""
-        while self._pool.has_room():
-            job = self._held or self._store.queue.claim(self._clock())
-            if job is None:
+        while room := self._pool.room():
+            if not self._held:
+                self._held.extend(self._store.queue.claim(self._clock(), room))
+            if not self._held or not self._submit(self._held[0]):
                 return
-            # A photo whose turn ended badly before is read alone, so that it can only cost itself.
-            self._held = None
-            alone = job.attempts > 1 or self._attempts == 1
-            if not self._pool.submit(job, last_look=job.attempts >= self._attempts, alone=alone):
-                self._held = job
-                return
+            self._held.popleft()
 
     def collect(self) -> None:
         """Take what the children say."""
@@ -105,8 +101,7 @@ class Turns:
         finally:
             in_hand = self._pool.stop()
         followers = [job for jobs in self._followers.values() for job in jobs]
-        held = [self._held] if self._held else []
-        for job in (*in_hand, *followers, *held):
+        for job in (*in_hand, *followers, *self._held):
             self._put_back(job)
 
     def _let_finish(self, deadline: float) -> None:
@@ -118,7 +113,15 @@ class Turns:
             self._take_news()
             time.sleep(0.02)
 
+    def _submit(self, job: Job) -> bool:
+        # A photo whose turn ended badly before is read alone, so that it can only cost itself.
+        alone = job.attempts > 1 or self._attempts == 1
+        return self._pool.submit(job, last_look=job.attempts >= self._attempts, alone=alone)
+
     def _take_news(self) -> None:
+        if read := [(job, news) for job, news in self._news if isinstance(news, Read)]:
+            self._finish(read)
+            self._news = deque(told for told in self._news if not isinstance(told[1], Read))
         while self._news:
             self._take(*self._news[0])
             self._news.popleft()
@@ -129,8 +132,6 @@ class Turns:
             case Hashed(content=content):
                 self._choose(job, content)
                 return
-            case Read():
-                self._finish(job, news)
             case _Known(content=content):
                 self._reuse(job, content)
             case _Freed():
@@ -160,12 +161,20 @@ class Turns:
             self._reading[job] = content
             self._pool.go(job)
 
-    def _finish(self, job: Job, read: Read) -> None:
-        self.changed_names |= self.names_around(job.photo.path.name)
-        content = self._reading[job]
-        seen = Seen(content, self._engine, read.readings, read.width, read.height, read.seconds, read.shot)
+    def _finish(self, turns: Sequence[tuple[Job, Read]]) -> None:
+        """Store what was read, all at once, and only then change what is known here."""
+        for job, _ in turns:
+            self.changed_names |= self.names_around(job.photo.path.name)
         with self.tally.stages.during("store"):
-            self._store.readings.finish(job, seen, self._clock())
+            self._store.readings.finish([(job, self._seen(job, read)) for job, read in turns], self._clock())
+        for job, read in turns:
+            self._tell(job, read)
+
+    def _seen(self, job: Job, read: Read) -> Seen:
+        content = self._reading[job]
+        return Seen(content, self._engine, read.readings, read.width, read.height, read.seconds, read.shot)
+
+    def _tell(self, job: Job, read: Read) -> None:
         self.tally.read += 1
         self.tally.reading_s += read.seconds
         self.tally.stages.add(read.stages)
@@ -173,7 +182,7 @@ class Turns:
         texts = ", ".join(reading.text for reading in read.readings) or "no number"
         told = fields(job.photo.path, [reading.text for reading in read.readings])
         log.info("%s: %s (%.1f s)", shown(job.photo.path), shown(texts), read.seconds, extra=told)
-        self._free_followers(job, _Known(content))
+        self._free_followers(job, _Known(self._reading[job]))
 
     def _reuse(self, job: Job, content: bytes) -> None:
         self.changed_names |= self.names_around(job.photo.path.name)

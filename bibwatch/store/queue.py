@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,10 +27,10 @@ ON CONFLICT (photo_id) DO UPDATE SET version = version + 1, state = 'waiting', a
 # The attempt counts when it is claimed, so that one that ends the machine counts too.
 _CLAIM = """
 UPDATE jobs SET state = 'reading', attempts = attempts + 1, changed_at = :now
-WHERE photo_id = (
-    SELECT photo_id FROM jobs WHERE state = 'waiting' AND ready_at <= :now ORDER BY ready_at, photo_id LIMIT 1
+WHERE photo_id IN (
+    SELECT photo_id FROM jobs WHERE state = 'waiting' AND ready_at <= :now ORDER BY ready_at, photo_id LIMIT :most
 )
-RETURNING photo_id, version, attempts
+RETURNING photo_id, version, attempts, ready_at
 """
 _FAIL = """
 UPDATE jobs SET state = 'failed', error = :error, changed_at = :now
@@ -134,17 +135,12 @@ class Queue:
         rows = self._db.execute("SELECT dir, name FROM photos ORDER BY id")
         return [_path(row["dir"]) / os.fsdecode(row["name"]) for row in rows]
 
-    def claim(self, now: float) -> Job | None:
-        """Take the next waiting job whose time has come, and count the attempt."""
+    def claim(self, now: float, most: int) -> list[Job]:
+        """Take the next waiting jobs whose time has come, so many at most, and count the attempt of each."""
         with writing(self._db):
-            claimed = self._db.execute(_CLAIM, {"now": now}).fetchone()
-            if claimed is None:
-                return None
-            photo = self._db.execute("SELECT * FROM photos WHERE id = ?", (claimed["photo_id"],)).fetchone()
-        path = _path(photo["dir"]) / os.fsdecode(photo["name"])
-        return Job(
-            claimed["photo_id"], claimed["version"], Photo(path, photo["size"], photo["mtime_ns"]), claimed["attempts"]
-        )
+            claimed = self._db.execute(_CLAIM, {"now": now, "most": most}).fetchall()
+            claimed.sort(key=itemgetter("ready_at", "photo_id"))  # SQLite returns them in any order
+            return [self._job(row) for row in claimed]
 
     def has_work(self, now: float) -> bool:
         """Whether a waiting job's time has come, or one waits for its next try."""
@@ -214,6 +210,11 @@ class Queue:
         sql = """SELECT dir, name FROM jobs JOIN photos ON photos.id = jobs.photo_id
                  WHERE state = 'done' ORDER BY changed_at DESC, photo_id DESC LIMIT ?"""
         return [_path(row["dir"]) / os.fsdecode(row["name"]) for row in self._db.execute(sql, (limit,))]
+
+    def _job(self, row: sqlite3.Row) -> Job:
+        photo = self._db.execute("SELECT * FROM photos WHERE id = ?", (row["photo_id"],)).fetchone()
+        path = _path(photo["dir"]) / os.fsdecode(photo["name"])
+        return Job(row["photo_id"], row["version"], Photo(path, photo["size"], photo["mtime_ns"]), row["attempts"])
 
     def _id_of(self, photo: Photo, places: Mapping[Path, bytes] = NOT_SEEN) -> int:
         row = {"size": photo.size, "mtime_ns": photo.mtime_ns, "place": places.get(photo.path.parent)}

@@ -79,16 +79,17 @@ class Readings:
         row = self._db.execute(sql, (os.fsencode(path.parent), os.fsencode(path.name))).fetchone()
         return None if row is None else bytes(row["sha256"])
 
-    def finish(self, job: Job, seen: Seen, now: float) -> None:
-        """Store what was seen and end the job, in one transaction.
+    def finish(self, ended: Iterable[tuple[Job, Seen]], now: float) -> None:
+        """Store what was seen and end the jobs, in one transaction.
 
-        Where the photo has moved on to a new version meanwhile, the readings of the old content are kept and the job
-        of the new version goes on waiting.
+        Where a photo has moved on to a new version meanwhile, the readings of the old content are kept and the job of
+        the new version goes on waiting.
         """
         with writing(self._db):
-            if not self.has_read(seen.content, seen.engine):
-                self.insert(seen, now)
-            self._end(job, seen.content, now)
+            for job, seen in ended:
+                if not self.has_read(seen.content, seen.engine):
+                    self.insert(seen, now)
+                self._end(job, seen.content, now)
 
     def finish_known(self, job: Job, content: bytes, now: float) -> None:
         """End the job of a photo whose content was read before: a copy, a rename, a move."""

@@ -54,10 +54,9 @@ class Race:
         status = photo.stat()
         with closing(Store.open(self.folder / "bibwatch.db")) as store:
             store.queue.add([Photo(photo, status.st_size, status.st_mtime_ns)], time.time())
-            job = store.queue.claim(time.time())
-            assert job is not None
+            [job] = store.queue.claim(time.time(), most=1)
             content = hashlib.sha256(photo.read_bytes()).digest()
-            store.readings.finish(job, Seen(content, engine, readings, 480, 360, 0.1), time.time())
+            store.readings.finish([(job, Seen(content, engine, readings, 480, 360, 0.1))], time.time())
 
     def counts(self) -> dict[str, int]:
         with closing(Store.open(self.folder / "bibwatch.db")) as store:

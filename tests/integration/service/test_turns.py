@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from multiprocessing.connection import wait
@@ -14,13 +14,15 @@ import pytest
 from PIL import Image
 
 from bibwatch.errors import DatabaseFault
-from bibwatch.read.pool import Pool
+from bibwatch.read.messages import Read
+from bibwatch.read.pool import Answer, Pool
 from bibwatch.read.worker import Limits
 from bibwatch.service import turns as turns_module
 from bibwatch.service.turns import JITTER, Turns
+from bibwatch.store.readings import Seen
 from bibwatch.store.schema import database_faults
 from bibwatch.store.store import Store
-from bibwatch.values import Photo
+from bibwatch.values import Job, Photo
 from tests import engines
 
 HANG_S = 60.0
@@ -139,6 +141,51 @@ def test_a_cut_jpeg_gets_time_and_then_fails_with_its_reason(desk: Desk) -> None
     assert desk.inferences() == 0
 
 
+def test_what_was_read_meanwhile_is_stored_together(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    collect, finish = desk.pool.collect, desk.store.readings.finish
+    read: list[tuple[Job, Answer]] = []
+    stored: list[int] = []
+
+    def both_at_once() -> list[tuple[Job, Answer]]:
+        told = collect()
+        read.extend(one for one in told if isinstance(one[1], Read))
+        return [one for one in told if one not in read] + (read if len(read) == 2 else [])
+
+    def counted(ended: Sequence[tuple[Job, Seen]], now: float) -> None:
+        stored.append(len(ended))
+        finish(ended, now)
+
+    monkeypatch.setattr(desk.pool, "collect", both_at_once)
+    monkeypatch.setattr(desk.store.readings, "finish", counted)
+    desk.add("a.png", 50)
+    desk.add("b.png", 51)
+    desk.work()
+    assert stored == [2]
+    assert desk.texts() == {"a.png": ["50"], "b.png": ["51"]}
+
+
+def test_children_that_are_free_get_their_photos_in_one_claim(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for shade in range(3):
+        desk.add(f"{shade}.png", 50, shade)
+    deadline = time.monotonic() + HANG_S
+    while desk.pool.ready < 2:
+        assert time.monotonic() < deadline
+        wait(desk.pool.waitables(), 0.05)
+        desk.turns.collect()
+    claim = desk.store.queue.claim
+    claimed: list[int] = []
+
+    def counted(now: float, most: int) -> list[Job]:
+        jobs = claim(now, most)
+        claimed.append(len(jobs))
+        return jobs
+
+    monkeypatch.setattr(desk.store.queue, "claim", counted)
+    desk.turns.hand_out()
+    assert claimed == [2]
+    assert desk.store.queue.counts()["waiting"] == 1
+
+
 def test_a_photo_that_changed_meanwhile_is_put_back_without_cost(desk: Desk) -> None:
     path = desk.add("a.png", 50)
     os.utime(path, ns=(1, 1))
@@ -148,8 +195,7 @@ def test_a_photo_that_changed_meanwhile_is_put_back_without_cost(desk: Desk) -> 
         wait(desk.pool.waitables(), 0.05)
         desk.turns.collect()
         desk.turns.hand_out()
-    job = desk.store.queue.claim(time.time() + 3600)
-    assert job is not None
+    [job] = desk.store.queue.claim(time.time() + 3600, most=1)
     assert job.attempts == 1
 
 
@@ -180,8 +226,7 @@ def test_stopping_puts_back_what_was_begun_without_cost(desk: Desk) -> None:
         desk.turns.hand_out()
     desk.turns.finish_begun(grace_s=0.1)
     assert desk.waiting() == 4
-    jobs = [desk.store.queue.claim(time.time()) for _ in range(4)]
-    assert [job.attempts for job in jobs if job] == [1, 1, 1, 1]
+    assert [job.attempts for job in desk.store.queue.claim(time.time(), most=9)] == [1, 1, 1, 1]
 
 
 class FailingDisk:
@@ -341,11 +386,8 @@ def test_photos_that_failed_together_are_tried_again_apart(desk: Desk, monkeypat
         desk.turns.collect()
         desk.turns.hand_out()
     now = time.time()
-    assert desk.store.queue.claim(now + 1000 * (1 - JITTER) - HANG_S) is None
-    early = 0
-    while desk.store.queue.claim(now + 1000):
-        early += 1
-    assert 0 < early < 20
+    assert not desk.store.queue.claim(now + 1000 * (1 - JITTER) - HANG_S, most=20)
+    assert 0 < len(desk.store.queue.claim(now + 1000, most=20)) < 20
 
 
 def test_what_became_of_a_photo_is_logged_with_its_fields(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:

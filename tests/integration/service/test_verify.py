@@ -47,15 +47,14 @@ class Race:
         with closing(Store.open(self.database)) as store:
             engine, job = engine_name(self.config, store), self.begin_reading(store, name)
             readings = tuple(Reading(bib, 0.9, Box(0, 0, 1, 1), 0.9, engine) for bib in bibs)
-            store.readings.finish(job, Seen(name.encode(), engine, readings, 1, 1, 0.1), time.time())
+            store.readings.finish([(job, Seen(name.encode(), engine, readings, 1, 1, 0.1))], time.time())
 
     def begin_reading(self, store: Store, name: str) -> Job:
         path = self.incoming / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
         store.queue.add([Photo(path, path.stat().st_size, path.stat().st_mtime_ns)], time.time())
-        job = store.queue.claim(time.time())
-        assert job is not None
+        [job] = store.queue.claim(time.time(), most=1)
         return job
 
     def link(self) -> None:

@@ -25,9 +25,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
         "none.jpg": None,
     }.items():
         store.queue.add([Photo(Path("/in", name), 1, 1)], time.time())
-        job = store.queue.claim(time.time())
-        assert job is not None
-        store.readings.finish(job, Seen(name.encode(), ENGINE, (), 9, 9, 0.1, shot), time.time())
+        [job] = store.queue.claim(time.time(), most=1)
+        store.readings.finish([(job, Seen(name.encode(), ENGINE, (), 9, 9, 0.1, shot))], time.time())
     yield store
     store.close()
 

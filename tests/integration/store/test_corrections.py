@@ -22,9 +22,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def read(store: Store, path: Path, *readings: Reading, content: bytes = b"1") -> None:
     store.queue.add([Photo(path, 1, 1)], time.time())
-    job = store.queue.claim(time.time())
-    assert job is not None
-    store.readings.finish(job, Seen(content, "engine:1", readings, 9, 9, 0.1), time.time())
+    [job] = store.queue.claim(time.time(), most=1)
+    store.readings.finish([(job, Seen(content, "engine:1", readings, 9, 9, 0.1))], time.time())
 
 
 def said(store: Store, path: Path = HERE) -> tuple[Correction, ...]:
@@ -73,8 +72,7 @@ def test_the_content_of_a_photo_is_that_which_was_read_last(store: Store) -> Non
     read(store, HERE)
     store.queue.add([Photo(HERE, 2, 2)], time.time())
     assert store.readings.content_of(HERE) == b"1"
-    job = store.queue.claim(time.time())
-    assert job is not None
+    [job] = store.queue.claim(time.time(), most=1)
     assert store.queue.fail(job, "no picture", time.time())
     assert store.readings.content_of(HERE) is None
     assert store.readings.content_of(Path("/in/unknown.jpg")) is None

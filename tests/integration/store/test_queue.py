@@ -24,8 +24,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def claim(store: Store, now: float = 10.0) -> Job:
-    job = store.queue.claim(now)
-    assert job is not None
+    [job] = store.queue.claim(now, most=1)
     return job
 
 
@@ -37,7 +36,17 @@ def test_jobs_are_claimed_in_the_order_they_came_and_once(store: Store) -> None:
     store.queue.add([A], now=1.0)
     store.queue.add([B, ODD], now=2.0)
     assert [claim(store).photo for _ in range(3)] == [A, B, ODD]
-    assert store.queue.claim(10.0) is None
+    assert not store.queue.claim(10.0, most=1)
+
+
+def test_several_are_claimed_at_once_first_come_first(store: Store) -> None:
+    store.queue.add([A, B, ODD], now=1.0)
+    store.queue.wait_again(claim(store), ready_at=5.0)
+    assert [(job.photo, job.attempts) for job in store.queue.claim(10.0, most=2)] == [(B, 1), (ODD, 1)]
+    assert [(job.photo, job.attempts) for job in store.queue.claim(10.0, most=2)] == [(A, 2)]
+    for job, ready_at in zip((A, B, ODD), (7.0, 6.0, 5.0), strict=True):
+        store.queue.add([job], now=ready_at)
+    assert [job.photo for job in store.queue.claim(10.0, most=9)] == [ODD, B, A]
 
 
 def test_a_claim_counts_the_attempt(store: Store) -> None:
@@ -53,7 +62,7 @@ def test_a_claim_counts_the_attempt(store: Store) -> None:
 def test_a_job_put_off_waits_for_its_time(store: Store) -> None:
     store.queue.add([A], now=1.0)
     store.queue.wait_again(claim(store), ready_at=50.0)
-    assert store.queue.claim(49.0) is None
+    assert not store.queue.claim(49.0, most=1)
     assert claim(store, now=50.0).photo == A
 
 
@@ -62,7 +71,7 @@ def test_a_new_version_has_a_fresh_turn_and_late_answers_about_the_old_one_end_n
     old = claim(store)
     newer = Photo(A.path, 150, 9)
     store.queue.add([newer], now=2.0)
-    store.readings.finish(old, seen(), now=3.0)
+    store.readings.finish([(old, seen())], now=3.0)
     store.queue.fail(old, "late", now=3.0)
     assert store.queue.counts() == {"waiting": 1, "reading": 0, "done": 0, "failed": 0}
     assert claim(store).photo == newer
@@ -75,14 +84,14 @@ def test_a_late_answer_about_a_photo_that_is_gone_never_meets_another_photo(stor
     store.queue.remove([A.path])
     store.queue.add([B], now=2.0)
     claim(store)
-    store.readings.finish(late, seen(), now=3.0)
+    store.readings.finish([(late, seen())], now=3.0)
     assert store.queue.counts()["reading"] == 1
     assert list(store.readings.read_photos("engine:1")) == []
 
 
 def test_a_failed_photo_tells_why_and_no_longer_shows_what_its_old_version_held(store: Store) -> None:
     store.queue.add([A], now=1.0)
-    store.readings.finish(claim(store), seen(), now=2.0)
+    store.readings.finish([(claim(store), seen())], now=2.0)
     store.queue.add([A], now=3.0)
     store.queue.fail(claim(store), "it is damaged", now=4.0)
     assert store.queue.failed(5) == [(A.path, "it is damaged")]
@@ -109,7 +118,7 @@ def test_failed_photos_may_be_tried_again_with_all_their_tries_and_others_are_le
     store.queue.add([A, B, ODD], now=1.0)
     for ended in (2.0, 3.0):
         store.queue.wait_again(claim(store), ready_at=ended)
-    store.readings.finish(claim(store), seen(), now=4.0)
+    store.readings.finish([(claim(store), seen())], now=4.0)
     for _ in range(2):
         store.queue.fail(claim(store), "it is damaged", now=5.0)
     assert store.queue.retry(now=6.0) == 2
@@ -124,7 +133,7 @@ def test_the_photo_that_has_waited_longest_tells_since_when(store: Store) -> Non
     store.queue.add([A], now=1.0)
     store.queue.add([B], now=2.0)
     assert store.queue.waiting_since() == 1.0
-    store.readings.finish(claim(store), seen(), now=3.0)
+    store.readings.finish([(claim(store), seen())], now=3.0)
     assert store.queue.waiting_since() == 2.0
     claim(store)
     assert store.queue.waiting_since() is None
@@ -136,7 +145,7 @@ def test_a_photo_awaits_its_first_reading_until_it_has_been_read_or_has_failed(s
     assert store.queue.awaits_first_reading(A.path)
     job = claim(store)
     assert store.queue.awaits_first_reading(A.path)
-    store.readings.finish(job, seen(), now=2.0)
+    store.readings.finish([(job, seen())], now=2.0)
     assert not store.queue.awaits_first_reading(A.path)
     store.queue.add([A], now=3.0)  # a new version, of which the old one says something
     assert not store.queue.awaits_first_reading(A.path)
@@ -168,7 +177,7 @@ def test_known_photos_of_a_stretch_of_names_are_told_in_the_order_of_bytes(store
 
 def test_a_removed_photo_is_forgotten_but_its_readings_are_not(store: Store) -> None:
     store.queue.add([A], now=1.0)
-    store.readings.finish(claim(store), seen(), now=2.0)
+    store.readings.finish([(claim(store), seen())], now=2.0)
     assert store.queue.remove([A.path, B.path]) == [A.path]
     assert sum(store.queue.counts().values()) == 0
     assert store.readings.has_read(b"A", "engine:1")
@@ -182,7 +191,7 @@ def test_photos_that_the_config_no_longer_covers_are_forgotten(store: Store) -> 
 
 def test_a_copy_of_a_known_content_needs_no_reading(store: Store) -> None:
     store.queue.add([A, B], now=1.0)
-    store.readings.finish(claim(store), seen(), now=2.0)
+    store.readings.finish([(claim(store), seen())], now=2.0)
     store.readings.finish_known(claim(store), b"A", now=3.0)
     assert [photo.path for photo in store.readings.read_photos("engine:1")] == [A.path, B.path]
     assert store.readings.count_reads() == 1
@@ -190,14 +199,14 @@ def test_a_copy_of_a_known_content_needs_no_reading(store: Store) -> None:
 
 def test_a_photo_without_text_is_read_all_the_same(store: Store) -> None:
     store.queue.add([A], now=1.0)
-    store.readings.finish(claim(store), Seen(b"A", "engine:1", (), 640, 480, 0.5), now=2.0)
+    store.readings.finish([(claim(store), Seen(b"A", "engine:1", (), 640, 480, 0.5))], now=2.0)
     [photo] = store.readings.read_photos("engine:1")
     assert photo.readings == ()
 
 
 def test_readings_come_back_as_they_were_seen(store: Store) -> None:
     store.queue.add([ODD], now=1.0)
-    store.readings.finish(claim(store), seen(), now=2.0)
+    store.readings.finish([(claim(store), seen())], now=2.0)
     [photo] = store.readings.read_photos("engine:1", [ODD.path.name])
     assert (photo.path, photo.readings) == (ODD.path, (READING,))
     assert list(store.readings.read_photos("engine:1", ["other.jpg"])) == []
@@ -205,12 +214,12 @@ def test_readings_come_back_as_they_were_seen(store: Store) -> None:
 
 def test_another_engine_reads_all_again_and_the_first_ones_readings_serve_until_then(store: Store) -> None:
     store.queue.add([A, B], now=1.0)
-    store.readings.finish(claim(store), seen(b"A"), now=2.0)
-    store.readings.finish(claim(store), seen(b"B"), now=2.0)
+    store.readings.finish([(claim(store), seen(b"A"))], now=2.0)
+    store.readings.finish([(claim(store), seen(b"B"))], now=2.0)
     assert store.queue.wait_for_engine("engine:1", now=3.0) == 0
     assert store.queue.wait_for_engine("engine:2", now=3.0) == 2
     other = Reading("7", 0.9, READING.box, 0.8, "engine:2")
-    store.readings.finish(claim(store), seen(b"A", "engine:2", other), now=4.0)
+    store.readings.finish([(claim(store), seen(b"A", "engine:2", other))], now=4.0)
     texts = [[reading.text for reading in photo.readings] for photo in store.readings.read_photos("engine:2")]
     assert texts == [["7"], ["2419"]]
     texts = [[reading.text for reading in photo.readings] for photo in store.readings.read_photos("engine:1")]
@@ -220,7 +229,7 @@ def test_another_engine_reads_all_again_and_the_first_ones_readings_serve_until_
 def test_corrections_stay_with_the_content_when_the_file_moves(store: Store) -> None:
     store.queue.add([A], now=1.0)
     assert not store.corrections.add(b"A", [Correction("add", ("7",))], now=1.5)
-    store.readings.finish(claim(store), seen(), now=2.0)
+    store.readings.finish([(claim(store), seen())], now=2.0)
     assert store.corrections.add(b"A", [Correction("set", ("7", "0042"))], now=3.0)
     store.queue.remove([A.path])
     store.queue.add([B], now=4.0)
@@ -229,13 +238,13 @@ def test_corrections_stay_with_the_content_when_the_file_moves(store: Store) -> 
     assert photo.corrections == (Correction("set", ("7", "0042")),)
 
 
-def test_readings_and_the_end_of_the_job_are_one_transaction(store: Store) -> None:
-    store.queue.add([A], now=1.0)
-    job = claim(store)
+def test_readings_and_the_ends_of_their_jobs_are_one_transaction(store: Store) -> None:
+    store.queue.add([A, B], now=1.0)
+    other, job = store.queue.claim(1.0, most=2)
     broken = Reading("7", None, READING.box, 0.8, "engine:1")  # type: ignore[arg-type]
     with pytest.raises(sqlite3.IntegrityError):
-        store.readings.finish(job, seen(b"A", "engine:1", READING, broken), now=2.0)
-    assert store.queue.counts()["reading"] == 1
+        store.readings.finish([(other, seen(b"B")), (job, seen(b"A", "engine:1", READING, broken))], now=2.0)
+    assert store.queue.counts()["reading"] == 2
     assert store.readings.count_reads() == 0
 
 

@@ -37,7 +37,7 @@ def database(tmp_path: Path) -> Path:
     with closing(Store.open(path)) as store:
         store.queue.add([Photo(Path(f"/in/{number}.jpg"), 1, 1) for number in range(300)], now=1.0)
         for number in range(300):
-            store.readings.finish(claim(store), seen(str(number).encode()), now=2.0)
+            store.readings.finish([(claim(store), seen(str(number).encode()))], now=2.0)
         for number, correction in enumerate(SAID):
             store.corrections.add(b"5", [correction], now=3.0 + number)
         store.links.remember_folder(Path("/bibs/7"))
@@ -79,7 +79,7 @@ def corrections_of(store: Store, content: bytes) -> tuple[Correction, ...]:
     store.queue.add([again], now=9.0)
     while (job := claim(store)).photo != again:
         pass
-    store.readings.finish(job, seen(content), now=9.0)
+    store.readings.finish([(job, seen(content))], now=9.0)
     [photo] = store.readings.read_photos("engine:1")
     return photo.corrections
 

@@ -36,7 +36,7 @@ def database(tmp_path: Path) -> Path:
     with closing(Store.open(path)) as store:
         store.queue.add(photos(300), now=1.0)
         for number in range(300):
-            store.readings.finish(claim(store), seen(str(number).encode()), now=2.0)
+            store.readings.finish([(claim(store), seen(str(number).encode()))], now=2.0)
     return path
 
 
