@@ -1,4 +1,4 @@
-"""The way through torch, on the processor: the GPU's own arithmetic is compared when an engine is built there."""
+"""The way through torch, on the processor, and on the GPU where there is one."""
 
 import io
 from collections.abc import Sequence
@@ -27,11 +27,12 @@ from tests.support import draw_photo
 
 EVERY = 40  # of the shared photos
 ORIENTATIONS = range(1, 9)
+PLACES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 
 
-@pytest.fixture(scope="module")
-def networks() -> on_gpu.GpuNetworks:
-    return on_gpu.GpuNetworks("cpu")
+@pytest.fixture(scope="module", params=PLACES)
+def networks(request: pytest.FixtureRequest) -> on_gpu.GpuNetworks:
+    return on_gpu.GpuNetworks(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -96,13 +97,36 @@ def files(*data: bytes) -> list[Encoded]:
     return [picture for picture in pictures if isinstance(picture, Encoded)]
 
 
+def as_image(picture: torch.Tensor) -> np.ndarray:
+    return picture.permute(1, 2, 0).cpu().numpy().astype(int)
+
+
 @pytest.mark.filterwarnings("ignore:The image decoding and encoding capabilities:DeprecationWarning")
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_jpegs_that_torchvision_decodes_are_upright(orientation: int) -> None:
+def test_jpegs_that_torchvision_decodes_are_upright(orientation: int, place: str) -> None:
     data = stored(orientation)
-    [picture] = gpu_pixels.decoded_together(files(data), torch.device("cpu"))
+    [picture] = gpu_pixels.decoded_together(files(data), torch.device(place))
     assert picture is not None
-    assert np.abs(picture.permute(1, 2, 0).numpy().astype(int) - decode(data, last_look=True)).max() <= 3
+    assert np.abs(as_image(picture) - decode(data, last_look=True)).max() <= 3
+
+
+@pytest.mark.filterwarnings("ignore:The image decoding and encoding capabilities:DeprecationWarning")
+def test_whole_and_damaged_pictures_of_every_kind_come_out_as_opencv_decodes_them(
+    networks: on_gpu.GpuNetworks, tmp_path: Path
+) -> None:
+    plain = draw_photo(tmp_path / "a.jpg", "2419", "3071", size=(1200, 800)).read_bytes()
+    drawn = Image.open(io.BytesIO(plain))
+    kinds = {"plain": plain, "holed": plain[: len(plain) // 2] + bytes(2000) + plain[len(plain) // 2 + 2000 :]}
+    for kind, mode, progressive in (("grey", "L", False), ("inks", "CMYK", False), ("progressive", "RGB", True)):
+        file = io.BytesIO()
+        drawn.convert(mode).save(file, "JPEG", quality=92, progressive=progressive)
+        kinds[kind] = file.getvalue()
+    for together in (["plain"], ["plain", "progressive"], ["plain", "holed", "plain"], [*kinds, "plain"]):
+        taken = networks.take(files(*(kinds[kind] for kind in together)))
+        for kind, picture in zip(together, taken, strict=True):
+            off = np.abs(as_image(picture) - decode(kinds[kind], last_look=True))
+            assert off.mean() < 1, (kind, together)
 
 
 @pytest.mark.filterwarnings("ignore:The image decoding and encoding capabilities:DeprecationWarning")
