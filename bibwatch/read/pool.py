@@ -57,6 +57,7 @@ class Pool:
         """What becomes ready when a child has something to say or ends."""
         return [w for child in self._children for w in (child.connection, child.process.sentinel)]
 
+    @property
     def room(self) -> int:
         """How many photos the children would take now."""
         return sum(child.takes_more() for child in self._children)

@@ -17,7 +17,8 @@ from bibwatch.match.decide import Rules
 from bibwatch.service.learning import Learning
 from bibwatch.service.linking import Linking
 from bibwatch.service.setup import Watching, pool_for, reading_part, rules
-from bibwatch.service.turns import Tally, Turns
+from bibwatch.service.tally import Tally
+from bibwatch.service.turns import Turns
 from bibwatch.store.store import Store
 from bibwatch.values import Photo, shown
 from bibwatch.watch.changes import Change

@@ -5,13 +5,13 @@ import random
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bibwatch.errors import PhotoChanged, PhotoOutOfReach, PhotoUnreadable
 from bibwatch.log import fields
 from bibwatch.read.messages import Hashed, Read, Refused
 from bibwatch.read.pool import Answer, Lost, Pool
-from bibwatch.read.stages import Stages
+from bibwatch.service.tally import Tally
 from bibwatch.store.readings import Seen
 from bibwatch.store.store import Store
 from bibwatch.values import Job, shown
@@ -21,28 +21,8 @@ JITTER = 0.25  # share by which a delay is drawn out or cut short, so that photo
 OUTAGE_TRIES = 30  # of a photo whose share does not answer: about half an hour
 OUTAGE_DELAYS_S = (2.0, 6.0, 20.0, 60.0)
 SETTLING_AGAIN_S = 30.0  # a photo that changed under us is queued anew by the watch room long before
-RATE_WINDOW_S = 60.0
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Tally:
-    """What came of the turns since the start."""
-
-    read: int = 0
-    reused: int = 0
-    failed: int = 0
-    reading_s: float = 0.0  # spent by all children together
-    stages: Stages = field(default_factory=Stages)  # theirs, and those of the service itself
-    last_error: str | None = None
-    recent: deque[float] = field(default_factory=deque)  # monotonic seconds of the turns that ended lately
-
-    def rate(self, now: float) -> float:
-        """Photos a second over the last minute."""
-        while self.recent and now - self.recent[0] > RATE_WINDOW_S:
-            self.recent.popleft()
-        return len(self.recent) / RATE_WINDOW_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +37,9 @@ class _Freed:
     """This photo's turn ended without its fault, and without an outcome."""
 
 
+News = Hashed | Refused | Lost | _Known | _Freed
+
+
 class Turns:
     """Hands waiting photos to the pool and stores what comes back.
 
@@ -69,8 +52,9 @@ class Turns:
         self._engine = engine
         self._attempts = attempts
         self._clock = clock  # seconds since the epoch, and never a jump
-        self._news: deque[tuple[Job, Answer | _Known | _Freed]] = deque()  # to be stored, oldest first
-        self._held: deque[Job] = deque()  # claimed, and waiting for children
+        self._read: list[tuple[Job, Read]] = []  # to be stored, all at once
+        self._news: deque[tuple[Job, News]] = deque()  # to be stored, oldest first
+        self._held: list[Job] = []  # claimed, and waiting for children of their own
         self._reading: dict[Job, bytes] = {}  # the turn that reads a content
         self._followers: dict[bytes, list[Job]] = defaultdict(list)  # copies of a content that is being read
         self._outages: dict[tuple[int, int], int] = {}  # photo id and version -> tries that met a dead share
@@ -81,16 +65,16 @@ class Turns:
 
     def hand_out(self) -> None:
         """Fill the children from the queue."""
-        while room := self._pool.room():
-            if not self._held:
-                self._held.extend(self._store.queue.claim(self._clock(), room))
-            if not self._held or not self._submit(self._held[0]):
+        while room := self._pool.room:
+            jobs = self._held or self._store.queue.claim(self._clock(), room)
+            self._held = [job for job in jobs if not self._submit(job)]
+            if self._held or not jobs:
                 return
-            self._held.popleft()
 
     def collect(self) -> None:
         """Take what the children say."""
-        self._news.extend(self._pool.collect())
+        for job, answer in self._pool.collect():
+            self._note(job, answer)
         self._take_news()
 
     def finish_begun(self, grace_s: float) -> None:
@@ -99,17 +83,16 @@ class Turns:
             self._take_news()  # what was kept while the database failed
             self._let_finish(time.monotonic() + grace_s)
         finally:
-            in_hand = self._pool.stop()
-        followers = [job for jobs in self._followers.values() for job in jobs]
-        for job in (*in_hand, *followers, *self._held):
-            self._put_back(job)
+            self._news.extend((job, _Freed()) for job in (*self._pool.stop(), *self._held))
+            self._held = []
+        self._take_news()
 
     def _let_finish(self, deadline: float) -> None:
         while self._reading and time.monotonic() < deadline:
             for job, answer in self._pool.collect():
                 if isinstance(answer, Hashed):
                     self._pool.drop(job)
-                self._news.append((job, _Freed() if isinstance(answer, Hashed) else answer))
+                self._note(job, _Freed() if isinstance(answer, Hashed) else answer)
             self._take_news()
             time.sleep(0.02)
 
@@ -118,15 +101,20 @@ class Turns:
         alone = job.attempts > 1 or self._attempts == 1
         return self._pool.submit(job, last_look=job.attempts >= self._attempts, alone=alone)
 
+    def _note(self, job: Job, news: Answer | _Freed) -> None:
+        if isinstance(news, Read):
+            self._read.append((job, news))
+        else:
+            self._news.append((job, news))
+
     def _take_news(self) -> None:
-        if read := [(job, news) for job, news in self._news if isinstance(news, Read)]:
-            self._finish(read)
-            self._news = deque(told for told in self._news if not isinstance(told[1], Read))
+        if self._read:
+            self._finish()
         while self._news:
             self._take(*self._news[0])
             self._news.popleft()
 
-    def _take(self, job: Job, news: Answer | _Known | _Freed) -> None:
+    def _take(self, job: Job, news: News) -> None:
         """Store what this means, and only then change what is known here."""
         match news:
             case Hashed(content=content):
@@ -161,20 +149,21 @@ class Turns:
             self._reading[job] = content
             self._pool.go(job)
 
-    def _finish(self, turns: Sequence[tuple[Job, Read]]) -> None:
+    def _finish(self) -> None:
         """Store what was read, all at once, and only then change what is known here."""
-        for job, _ in turns:
+        for job, _ in self._read:
             self.changed_names |= self.names_around(job.photo.path.name)
         with self.tally.stages.during("store"):
-            self._store.readings.finish([(job, self._seen(job, read)) for job, read in turns], self._clock())
-        for job, read in turns:
-            self._tell(job, read)
+            self._store.readings.finish([(job, self._seen(job, read)) for job, read in self._read], self._clock())
+        stored, self._read = self._read, []
+        for job, read in stored:
+            self._note_read(job, read)
 
     def _seen(self, job: Job, read: Read) -> Seen:
         content = self._reading[job]
         return Seen(content, self._engine, read.readings, read.width, read.height, read.seconds, read.shot)
 
-    def _tell(self, job: Job, read: Read) -> None:
+    def _note_read(self, job: Job, read: Read) -> None:
         self.tally.read += 1
         self.tally.reading_s += read.seconds
         self.tally.stages.add(read.stages)

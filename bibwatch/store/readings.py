@@ -79,7 +79,7 @@ class Readings:
         row = self._db.execute(sql, (os.fsencode(path.parent), os.fsencode(path.name))).fetchone()
         return None if row is None else bytes(row["sha256"])
 
-    def finish(self, ended: Iterable[tuple[Job, Seen]], now: float) -> None:
+    def finish(self, ended: Sequence[tuple[Job, Seen]], now: float) -> None:
         """Store what was seen and end the jobs, in one transaction.
 
         Where a photo has moved on to a new version meanwhile, the readings of the old content are kept and the job of

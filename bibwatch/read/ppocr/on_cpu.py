@@ -93,7 +93,7 @@ def resized(image: Image, height: int, width: int) -> Image:
 
 
 def as_floats(pictures: Iterable[Image]) -> NDArray[np.float32]:
-    """(N, H, W, 3) uint8 RGB to (N, 3, H, W) float32 BGR, -1 to 1."""
+    """So many (H, W, 3) uint8 RGB to (N, 3, H, W) float32 BGR, -1 to 1."""
     return cv2.dnn.blobFromImages(list(pictures), 1 / MIDDLE, mean=(MIDDLE,) * 3, swapRB=True)  # type: ignore[return-value]
 
 

@@ -91,10 +91,10 @@ def test_the_next_photo_is_fetched_while_one_is_in_the_engine(tmp_path: Path) ->
                 assert isinstance(answer, Hashed)
                 pool.go(turn)
                 seen.append(turn)
-            if slow in seen and pool.room():
+            if slow in seen and pool.room:
                 pool.submit(next_one, last_look=True, alone=False)
         assert pool.busy == 2
-        assert not pool.room()
+        assert not pool.room
         assert sorted(turn.photo_id for turn in pool.stop()) == [1, 2]
     finally:
         pool.stop()
@@ -260,7 +260,7 @@ def test_a_photo_alone_gets_no_company(tmp_path: Path) -> None:
             wait(pool.waitables(), 0.1)
             for turn, _ in pool.collect():
                 pool.go(turn)
-            assert not pool.room()
+            assert not pool.room
     finally:
         pool.stop()
 

@@ -20,7 +20,7 @@ from bibwatch.service.mend import forget
 from bibwatch.service.rooms import Rooms
 from bibwatch.service.setup import rules
 from bibwatch.service.status import gather
-from bibwatch.service.turns import Tally
+from bibwatch.service.tally import Tally
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.readings import Readings, Seen
 from bibwatch.store.rescue import set_aside

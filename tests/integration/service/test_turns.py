@@ -47,6 +47,14 @@ class Desk:
         self.store.queue.add([Photo(path, status.st_size, status.st_mtime_ns)], time.time())
         return path
 
+    def load_all(self) -> None:
+        """Until every child is ready to read."""
+        deadline = time.monotonic() + HANG_S
+        while self.pool.ready < self.pool.workers:
+            assert time.monotonic() < deadline
+            wait(self.pool.waitables(), 0.05)
+            self.turns.collect()
+
     def work(self) -> None:
         """Until nothing waits and nothing is read."""
         deadline = time.monotonic() + HANG_S
@@ -165,13 +173,9 @@ def test_what_was_read_meanwhile_is_stored_together(desk: Desk, monkeypatch: pyt
 
 
 def test_children_that_are_free_get_their_photos_in_one_claim(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.load_all()
     for shade in range(3):
         desk.add(f"{shade}.png", 50, shade)
-    deadline = time.monotonic() + HANG_S
-    while desk.pool.ready < 2:
-        assert time.monotonic() < deadline
-        wait(desk.pool.waitables(), 0.05)
-        desk.turns.collect()
     claim = desk.store.queue.claim
     claimed: list[int] = []
 
@@ -184,6 +188,37 @@ def test_children_that_are_free_get_their_photos_in_one_claim(desk: Desk, monkey
     desk.turns.hand_out()
     assert claimed == [2]
     assert desk.store.queue.counts()["waiting"] == 1
+
+
+def begin_reading(desk: Desk, photos: int) -> None:
+    """Until the engines have begun with so many photos."""
+    deadline = time.monotonic() + HANG_S
+    while desk.inferences() < photos:
+        assert time.monotonic() < deadline
+        wait(desk.pool.waitables(), 0.05)
+        desk.turns.collect()
+        desk.turns.hand_out()
+
+
+def test_a_photo_that_waits_for_a_child_of_its_own_holds_up_none_that_was_claimed_with_it(desk: Desk) -> None:
+    desk.load_all()
+    for shade in (1, 2):
+        desk.add(f"{shade}.png", 999, shade)
+    begin_reading(desk, 2)
+    tried = desk.add("tried.png", 50)
+    [job] = desk.store.queue.claim(time.time(), most=1)
+    desk.store.queue.wait_again(job, time.time())
+    desk.add("fresh.png", 51)
+    deadline = time.monotonic() + HANG_S
+    while desk.pool.busy < 3:
+        assert time.monotonic() < deadline
+        desk.turns.hand_out()
+        wait(desk.pool.waitables(), 0.05)
+        desk.turns.collect()
+    assert desk.store.queue.counts()["reading"] == 4
+    desk.turns.finish_begun(grace_s=0.1)
+    left = {job.photo.path: job.attempts for job in desk.store.queue.claim(time.time(), most=9)}
+    assert left == {**dict.fromkeys((desk.folder / name for name in ("1.png", "2.png", "fresh.png")), 1), tried: 2}
 
 
 def test_a_photo_that_changed_meanwhile_is_put_back_without_cost(desk: Desk) -> None:
@@ -365,6 +400,22 @@ def test_stopping_while_the_database_fails_loses_no_photo(desk: Desk, monkeypatc
     assert next_life.inferences() <= read_before + 8
     next_life.pool.stop()
     next_life.store.close()
+
+
+def test_turns_that_could_not_end_because_the_database_failed_go_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for width in (52, 51, 50):
+        desk.add(f"{width}.png", width)
+        desk.add(f"copy of {width}.png", width)
+    begin_reading(desk, 1)
+    with monkeypatch.context() as disk:
+        disk.setattr(desk.store.queue, "wait_again", FailingDisk(desk.store.queue.wait_again, 1))
+        with pytest.raises(DatabaseFault), database_faults():
+            desk.turns.finish_begun(grace_s=0)
+    desk.work()
+    assert desk.texts() == {f"{copy}{width}.png": [str(width)] for copy in ("", "copy of ") for width in (50, 51, 52)}
+    assert desk.store.readings.count_reads() == 3
 
 
 @pytest.mark.parametrize("tries", range(1, 6))
