@@ -54,13 +54,13 @@ def test_a_box_in_the_padding_alone_becomes_the_nearest_pixel() -> None:
     assert Square(100, 200, 200).to_photo(Box(180, 0, 200, 20)) == Box(99, 0, 100, 20)
 
 
-@pytest.mark.parametrize("size", [(60_000, 90), (90, 60_000)])
+@pytest.mark.parametrize("size", [(30_000, 90), (90, 30_000)])
 def test_a_panorama_takes_no_more_memory_than_a_photo(size: tuple[int, int]) -> None:
     before = getrusage(RUSAGE_SELF).ru_maxrss
     picture = Square(*size, 400).picture(np.full((size[1], size[0], 3), 255, np.uint8))
     assert picture.shape == (400, 400, 3)
     assert 0 < picture.max() <= 255
-    assert (getrusage(RUSAGE_SELF).ru_maxrss - before) / 1024 < 500  # MiB; the whole padded square would take 10 GiB
+    assert (getrusage(RUSAGE_SELF).ru_maxrss - before) / 1024 < 500  # MiB; the whole padded square would take 2.5 GiB
 
 
 def test_the_padding_is_black() -> None:
