@@ -37,7 +37,7 @@ class _Freed:
     """This photo's turn ended without its fault, and without an outcome."""
 
 
-News = Hashed | Refused | Lost | _Known | _Freed
+_News = Hashed | Refused | Lost | _Known | _Freed
 
 
 class Turns:
@@ -53,7 +53,7 @@ class Turns:
         self._attempts = attempts
         self._clock = clock  # seconds since the epoch, and never a jump
         self._read: list[tuple[Job, Read]] = []  # to be stored, all at once
-        self._news: deque[tuple[Job, News]] = deque()  # to be stored, oldest first
+        self._news: deque[tuple[Job, _News]] = deque()  # to be stored, oldest first
         self._held: list[Job] = []  # claimed, and waiting for children of their own
         self._reading: dict[Job, bytes] = {}  # the turn that reads a content
         self._followers: dict[bytes, list[Job]] = defaultdict(list)  # copies of a content that is being read
@@ -114,7 +114,7 @@ class Turns:
             self._take(*self._news[0])
             self._news.popleft()
 
-    def _take(self, job: Job, news: News) -> None:
+    def _take(self, job: Job, news: _News) -> None:
         """Store what this means, and only then change what is known here."""
         match news:
             case Hashed(content=content):
