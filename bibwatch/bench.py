@@ -26,7 +26,6 @@ SIZES = ((1824, 1216), (4256, 2832), (6000, 4000))  # pixels: 2, 12 and 24 megap
 OF_EACH = 4  # photos drawn
 SETTLE_S = 0.2  # of the service that is measured; a part of each time from drop to link
 PATIENCE_S = 300.0  # without a photo that ends
-PNG = b"\x89PNG"
 LINKED_S = 0.3  # after a photo is read its links are there long before
 STAGES = ("read", "decode", "detect", "crop", "recognise", "store", "link")
 
@@ -158,11 +157,10 @@ class _Ours:
         return {"service": [_peak_mib(self._process.pid)], "readers": [_peak_mib(pid) for pid in children]}
 
     def _copy(self, photo: Path, number: int) -> str:
-        data = photo.read_bytes()
-        name = f"{number}-{self._there}" + (".png" if data.startswith(PNG) else ".jpg")
+        name = f"{number}-{self._there}.jpg"  # of a PNG too: its bytes tell what it is
         self._there += 1
         # Bytes after the picture's end make another content of it, and no other picture.
-        (self._folder / "incoming" / name).write_bytes(data + f"{number} {name}".encode())
+        (self._folder / "incoming" / name).write_bytes(photo.read_bytes() + f"{number} {name}".encode())
         self._copied[name] = photo
         return name
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import click
 from bibwatch.cli.options import config_option, device_option, force_option
 from bibwatch.cli.show import counting
 from bibwatch.config import load_config
+from bibwatch.config.faults import missing_packages
 from bibwatch.errors import ExtraMissing, TrainingError
 from bibwatch.files import must_be_new
 from bibwatch.values import count_of
@@ -125,9 +125,8 @@ def train(  # noqa: PLR0913, PLR0917  # one for each option
               bibwatch train photos boxes dossard.pt --epochs 40 --resume
               then, in config.yaml:  reader: {dossard: {weights: dossard.pt}}
     """
-    missing = [package for package in TRAIN_PACKAGES if find_spec(package) is None]
-    if missing:
-        raise ExtraMissing(f"train needs {', '.join(missing)}, not installed here: pip install 'bibwatch[train]'")
+    if missing := missing_packages(TRAIN_PACKAGES):
+        raise ExtraMissing(f"train needs {missing}, not installed here: pip install 'bibwatch[train]'")
     from bibwatch.train.run import Outputs, Run, Wish
     from bibwatch.train.training import Recipe
 

@@ -18,11 +18,11 @@ def reader_faults(reader: ReaderConfig) -> Iterator[tuple[Place, str]]:
     if reader.workers is not None and reader.workers < devices:
         yield ("reader", "workers"), f"{devices} GPUs need as many reading processes at least; name fewer, or use auto"
     if not reader.uses_dossard:
-        if (missing := _missing(GPU_PACKAGES)) and reader.device.startswith("cuda"):
+        if (missing := missing_packages(GPU_PACKAGES)) and reader.device.startswith("cuda"):
             text = f"engine ppocr needs {missing} on a GPU, not installed here: pip install 'bibwatch[gpu]'"
             yield ("reader", "device"), text
         return
-    if missing := _missing(DOSSARD_PACKAGES):
+    if missing := missing_packages(DOSSARD_PACKAGES):
         text = f"engine dossard needs {missing}, not installed here: pip install 'bibwatch[dossard]'"
         yield ("reader", "engine"), text
     weights, place = reader.dossard.weights, ("reader", "dossard", "weights")
@@ -32,8 +32,8 @@ def reader_faults(reader: ReaderConfig) -> Iterator[tuple[Place, str]]:
         yield place, f"{weights}: {fault}"
 
 
-def _missing(packages: Iterable[str]) -> str:
-    """Those that are not installed."""
+def missing_packages(packages: Iterable[str]) -> str:
+    """Those that are not installed, for people; empty where all are."""
     return ", ".join(package for package in packages if find_spec(package) is None)
 
 

@@ -7,11 +7,9 @@ from typing import Any
 
 def speed_chart(told: Mapping[str, Any]) -> bytes:
     """Photos a second of both ways, and where the time of ours goes, as a PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
     rates, stages = figure.subplots(1, 2, width_ratios=(1, 1.4))
     ours, notebook = told["ours"], told["notebook"]
     both = {"bibwatch": ours["photos_per_s"]}

@@ -53,14 +53,12 @@ class NotebookWay:
 
 
 def _detector(weights: Path | None, device: str, threads: int) -> Callable[[Image], object]:
-    from bibwatch.read.dossard.detector import Detector, HalfPrecision, load_weights, network, read_state
+    from bibwatch.read.dossard.detector import Detector, HalfPrecision, network, trained_network
     from bibwatch.read.dossard.square import Square
     from bibwatch.read.gpu import torch_device
 
     place = torch_device(device, threads)
-    model = network()
-    if weights is not None:
-        load_weights(model, weights, read_state(weights, weights.read_bytes()))
+    model = network() if weights is None else trained_network(weights, weights.read_bytes())
     detector = Detector(model, place, THRESHOLD, batch=1)
     detector.half = HalfPrecision(trials=0)  # the notebook's precision is the whole one
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from bibwatch.config import Config, ReaderConfig
+from bibwatch.config.faults import GPU_PACKAGES, missing_packages
 from bibwatch.errors import ConfigError, EngineUnavailable, StartListError
 from bibwatch.link.plan import Layout
 from bibwatch.match.decide import Rules
@@ -104,7 +105,9 @@ def workers_for(config: Config) -> int:
 
 
 def _may_use_gpu(reader: ReaderConfig) -> bool:
-    return reader.device.startswith("cuda") or (reader.device == "auto" and may_be_there())
+    if reader.device == "auto":
+        return not missing_packages(GPU_PACKAGES) and may_be_there()
+    return reader.device.startswith("cuda")
 
 
 def timeout_for(config: Config) -> float:

@@ -76,7 +76,7 @@ def _patches(photos: Iterable[Path]) -> Iterator[NDArray[np.float32]]:
         image = decode(photo.read_bytes(), last_look=True)
         seen = resized(image, *seen_size(image.shape[0], image.shape[1], SIGHTS["balanced"]))
         top, left = (max(0, side - PATCH) // 2 for side in seen.shape[:2])
-        yield as_floats(seen[np.newaxis, top : top + PATCH, left : left + PATCH])
+        yield as_floats([seen[top : top + PATCH, left : left + PATCH]])
 
 
 def _named(model: onnx.ModelProto) -> onnx.ModelProto:

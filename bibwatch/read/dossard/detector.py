@@ -50,6 +50,17 @@ def network(**limits: int) -> FasterRCNN:
     return fasterrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None, num_classes=CLASSES, **limits)
 
 
+def trained_network(path: Path, data: bytes) -> FasterRCNN:
+    """The notebook's network with the weights in the bytes of this file.
+
+    Raises:
+        EngineUnavailable: they are none, or of another network.
+    """
+    model = network()
+    load_weights(model, path, read_state(path, data))
+    return model
+
+
 def load_weights(model: FasterRCNN, path: Path, state: Mapping[str, Any]) -> None:
     """Put a state_dict, which came from `path`, into the network.
 

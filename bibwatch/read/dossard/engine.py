@@ -53,14 +53,13 @@ class DossardEngine:
     def __init__(self, setup: DossardSetup, device: str, threads: int) -> None:
         place = torch_device(device, threads)
         # Both import the model libraries, which only the child process should.
-        from bibwatch.read.dossard.detector import Detector, load_weights, network, read_state
+        from bibwatch.read.dossard.detector import Detector, trained_network
 
         try:
             weights = setup.weights.read_bytes()
         except OSError as error:
             raise _unreadable(setup.weights, error) from error
-        model = network()
-        load_weights(model, setup.weights, read_state(setup.weights, weights))
+        model = trained_network(setup.weights, weights)
         self.name = _name(setup, hashlib.sha256(weights).hexdigest())
         self.device = device_name(place)
         self.batch = GPU_BATCH if place.type == "cuda" else 1

@@ -49,16 +49,13 @@ class Desk:
 
     def load_all(self) -> None:
         """Until every child is ready to read."""
-        deadline = time.monotonic() + HANG_S
-        while self.pool.ready < self.pool.workers:
-            assert time.monotonic() < deadline
-            wait(self.pool.waitables(), 0.05)
-            self.turns.collect()
+        self.work(until=lambda: self.pool.ready == self.pool.workers)
 
-    def work(self) -> None:
-        """Until nothing waits and nothing is read."""
+    def work(self, until: Callable[[], bool] | None = None) -> None:
+        """Until this is so, or nothing waits and nothing is read."""
+        is_over = until or (lambda: not self.waiting())
         deadline = time.monotonic() + HANG_S
-        while self.waiting():
+        while not is_over():
             assert time.monotonic() < deadline, self.store.queue.counts()
             wait(self.pool.waitables(), 0.05)
             self.turns.collect()
@@ -190,31 +187,16 @@ def test_children_that_are_free_get_their_photos_in_one_claim(desk: Desk, monkey
     assert desk.store.queue.counts()["waiting"] == 1
 
 
-def begin_reading(desk: Desk, photos: int) -> None:
-    """Until the engines have begun with so many photos."""
-    deadline = time.monotonic() + HANG_S
-    while desk.inferences() < photos:
-        assert time.monotonic() < deadline
-        wait(desk.pool.waitables(), 0.05)
-        desk.turns.collect()
-        desk.turns.hand_out()
-
-
 def test_a_photo_that_waits_for_a_child_of_its_own_holds_up_none_that_was_claimed_with_it(desk: Desk) -> None:
     desk.load_all()
     for shade in (1, 2):
         desk.add(f"{shade}.png", 999, shade)
-    begin_reading(desk, 2)
+    desk.work(until=lambda: desk.inferences() >= 2)
     tried = desk.add("tried.png", 50)
     [job] = desk.store.queue.claim(time.time(), most=1)
     desk.store.queue.wait_again(job, time.time())
     desk.add("fresh.png", 51)
-    deadline = time.monotonic() + HANG_S
-    while desk.pool.busy < 3:
-        assert time.monotonic() < deadline
-        desk.turns.hand_out()
-        wait(desk.pool.waitables(), 0.05)
-        desk.turns.collect()
+    desk.work(until=lambda: desk.pool.busy >= 3)
     assert desk.store.queue.counts()["reading"] == 4
     desk.turns.finish_begun(grace_s=0.1)
     left = {job.photo.path: job.attempts for job in desk.store.queue.claim(time.time(), most=9)}
@@ -224,12 +206,7 @@ def test_a_photo_that_waits_for_a_child_of_its_own_holds_up_none_that_was_claime
 def test_a_photo_that_changed_meanwhile_is_put_back_without_cost(desk: Desk) -> None:
     path = desk.add("a.png", 50)
     os.utime(path, ns=(1, 1))
-    deadline = time.monotonic() + HANG_S
-    while not desk.turns.moved_on:
-        assert time.monotonic() < deadline
-        wait(desk.pool.waitables(), 0.05)
-        desk.turns.collect()
-        desk.turns.hand_out()
+    desk.work(until=lambda: bool(desk.turns.moved_on))
     [job] = desk.store.queue.claim(time.time() + 3600, most=1)
     assert job.attempts == 1
 
@@ -253,12 +230,7 @@ def test_stopping_puts_back_what_was_begun_without_cost(desk: Desk) -> None:
     for shade in (1, 2, 3):
         desk.add(f"{shade}.png", 999, shade)
     desk.add("copy.png", 999, 1)
-    deadline = time.monotonic() + HANG_S
-    while desk.pool.busy < 3 or desk.store.queue.counts()["waiting"]:
-        assert time.monotonic() < deadline
-        wait(desk.pool.waitables(), 0.05)
-        desk.turns.collect()
-        desk.turns.hand_out()
+    desk.work(until=lambda: desk.pool.busy >= 3 and not desk.store.queue.counts()["waiting"])
     desk.turns.finish_begun(grace_s=0.1)
     assert desk.waiting() == 4
     assert [job.attempts for job in desk.store.queue.claim(time.time(), most=9)] == [1, 1, 1, 1]
@@ -357,11 +329,7 @@ def test_a_database_locked_by_another_program_costs_nothing_but_time(desk: Desk)
     for width in range(50, 80):
         desk.add(f"{width}.png", width)
     deadline = time.monotonic() + HANG_S
-    while desk.pool.busy < 2:
-        assert time.monotonic() < deadline
-        wait(desk.pool.waitables(), 0.05)
-        desk.turns.collect()
-        desk.turns.hand_out()
+    desk.work(until=lambda: desk.pool.busy >= 2)
     with closing(sqlite3.connect(desk.folder / "bibwatch.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         done, faults = desk.store.queue.counts()["done"], 0
@@ -408,7 +376,7 @@ def test_turns_that_could_not_end_because_the_database_failed_go_on(
     for width in (52, 51, 50):
         desk.add(f"{width}.png", width)
         desk.add(f"copy of {width}.png", width)
-    begin_reading(desk, 1)
+    desk.work(until=lambda: desk.inferences() >= 1)
     with monkeypatch.context() as disk:
         disk.setattr(desk.store.queue, "wait_again", FailingDisk(desk.store.queue.wait_again, 1))
         with pytest.raises(DatabaseFault), database_faults():
@@ -430,12 +398,7 @@ def test_photos_that_failed_together_are_tried_again_apart(desk: Desk, monkeypat
     monkeypatch.setattr(turns_module, "RETRY_DELAYS_S", (1000.0,))
     for shade in range(20):
         desk.add(f"{shade}.png", 500, shade)
-    deadline = time.monotonic() + HANG_S
-    while desk.inferences() < 20 or desk.store.queue.counts()["reading"]:
-        assert time.monotonic() < deadline
-        wait(desk.pool.waitables(), 0.05)
-        desk.turns.collect()
-        desk.turns.hand_out()
+    desk.work(until=lambda: desk.inferences() >= 20 and not desk.store.queue.counts()["reading"])
     now = time.time()
     assert not desk.store.queue.claim(now + 1000 * (1 - JITTER) - HANG_S, most=20)
     assert 0 < len(desk.store.queue.claim(now + 1000, most=20)) < 20
