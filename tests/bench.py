@@ -20,14 +20,14 @@ from bibwatch.match.event import Event
 from bibwatch.mounts import place_of
 from bibwatch.read.ppocr.models import fingerprint
 from bibwatch.service.learning import learned
-from bibwatch.service.linking import Linking, photos_of
+from bibwatch.service.linking import Linking
 from bibwatch.service.setup import rules
 from bibwatch.service.status import gather
 from bibwatch.store.readings import Seen
 from bibwatch.store.schema import open_database, writing
 from bibwatch.store.store import Store
 from bibwatch.values import Box, Photo, Reading, Spelling
-from tests.support import SHARED, Race, draw_photo, memory_mib
+from tests.support import SHARED, Race, draw_photo, memory_mib, photos_of
 
 ENGINE = fingerprint("balanced")  # the config's own
 PHOTOS = 5000
@@ -123,7 +123,7 @@ def as_photos_grow(photos: int) -> None:
         config = load_config(folder / "config.yaml")
         linking = Linking(store, ENGINE, config, rules(config, Event()))
         linked = seconds_of(lambda: list(linking.sweep()))
-        found = median(seconds_of(partial(photos_of, config, bib, 0.0)) for bib in bibs[:7])
+        found = median(seconds_of(partial(photos_of, config, bib)) for bib in bibs[:7])
         told = median(seconds_of(partial(gather, folder / "bibwatch.db")) for _ in range(3))
         (folder / "config.yaml").write_text(f"watch: [{{path: incoming}}]\ntargets: {json.dumps(bibs[20:40])}\n")
         config = load_config(folder / "config.yaml")

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bibwatch.config import Config
 from bibwatch.draw import Runner, draw_scene
+from bibwatch.service.desk import open_desk
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 BIBWATCH = [str(Path(sys.executable).with_name("bibwatch"))]
@@ -88,6 +90,12 @@ class Race:
 
     def until_done(self, photos: int) -> None:
         self.until(lambda: self.status().get("queue", {}).get("done") == photos, f"{photos} photos are done")
+
+
+def photos_of(config: Config, bib: str) -> list[str]:
+    """The file names of a bib's photos, by path."""
+    with open_desk(config) as desk:
+        return [path.name for path in desk.find(bib, 0)]
 
 
 def draw_photo(path: Path, *bibs: str, size: tuple[int, int] = (480, 240), seed: int = 1) -> Path:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -14,10 +15,6 @@ from bibwatch.cli.options import as_json, config_option
 from bibwatch.config import load_config
 from bibwatch.errors import BibwatchError
 from bibwatch.values import Correction, bib_fault, count_of, shown
-
-if TYPE_CHECKING:
-    from bibwatch.service.correct import Story
-    from bibwatch.values import ReadPhoto
 
 a_photo = click.argument("photo", type=click.Path(path_type=Path))
 BIBS = "BIB[,BIB...]"
@@ -58,7 +55,8 @@ def correct(  # noqa: PLR0913, PLR0917  # one for each option
     words = list(_words({"set": set_, "remove": remove, "add": add}, none=none))
     if bool(words) == undo:
         raise click.UsageError("say what the photo shows: --set, --none, --add, --remove, or else --undo")
-    done = service.undo(config, photo) if undo else service.correct(config, photo, words)
+    change = service.undo if undo else partial(service.say, words=words)
+    done = service.correct(config, change, photo)
     before, after = (", ".join(sorted(bibs)) or "no bib" for bibs in (done.before, done.after))
     click.echo(f"{shown(done.path)}: {after}" + (f" (was {before})" if before != after else ", as before"))
     for remark in done.remarks:
@@ -78,10 +76,12 @@ def why(photo: Path, config_path: Path, json_wanted: bool) -> None:
     Example:  bibwatch why bibs/2419/IMG_0001.JPG
     Exit:     0, 1 not known, 2 bad config.
     """
-    from bibwatch.service.correct import story
+    from bibwatch.service.desk import open_desk
+    from bibwatch.service.story import as_plain
 
-    told = story(load_config(config_path, need_folders=False, need_engine=False), photo)
-    click.echo(json.dumps(_as_json(told)) if json_wanted else "\n".join(_lines(told)))
+    with open_desk(load_config(config_path, need_folders=False, need_engine=False)) as desk:
+        told = as_plain(desk.story(photo))
+    click.echo(json.dumps(told) if json_wanted else "\n".join(_lines(told)))
 
 
 def _words(given: dict[str, tuple[str, ...]], *, none: bool) -> Iterator[Correction]:
@@ -98,66 +98,23 @@ def _words(given: dict[str, tuple[str, ...]], *, none: bool) -> Iterator[Correct
             yield Correction(kind, tuple(dict.fromkeys(bib.upper() for bib in bibs)))
 
 
-def _lines(told: Story) -> Iterator[str]:
-    yield f"{shown(told.path)}: {told.state}" + (f": {told.error}" if told.error else "")
-    if told.photo is None:
+def _lines(told: dict[str, Any]) -> Iterator[str]:
+    yield f"{shown(told['photo'])}: {told['state']}" + (f": {told['error']}" if told["error"] else "")
+    if told["size"] is None:
         yield "  not read yet"
         return
-    size = f"{told.photo.width}x{told.photo.height} pixels"
-    yield f"  {count_of(len(told.photo.readings), 'text')} with digits, in {size}"
-    for reading in _readings(told):
+    size = "x".join(map(str, told["size"]))
+    yield f"  {count_of(len(told['readings']), 'text')} with digits, in {size} pixels"
+    for reading in told["readings"]:
         box = ",".join(map(str, reading["box"]))
         yield f"  {reading['text']!r} at {box}: score {reading['score']:.2f}, box {reading['detection_score']:.2f}"
         yield from (f"      {line}" for line in reading["story"])
-    for correction in told.photo.corrections:
-        when = datetime.fromtimestamp(correction.made_at).strftime("%Y-%m-%d %H:%M:%S")
-        yield f"  a person said, {when}: {correction.kind} {', '.join(correction.bibs) or 'none'}"
-    for bib, fate in _fates(told, told.photo).items():
+    for correction in told["corrections"]:
+        when = datetime.fromtimestamp(correction["at"]).strftime("%Y-%m-%d %H:%M:%S")
+        yield f"  a person said, {when}: {correction['kind']} {', '.join(correction['bibs']) or 'none'}"
+    for bib, fate in told["bibs"].items():
         yield f"  {bib}: {fate}"
-    for link in told.links:
-        yield f"  link {shown(link.path)}"
-    for path in told.missing:
+    for link in told["links"]:
+        yield f"  link {shown(link)}"
+    for path in told["missing"]:
         yield f"  to be linked, or kept from it by what stands there: {shown(path)}"
-
-
-def _as_json(told: Story) -> dict[str, Any]:
-    photo = told.photo
-    return {
-        "photo": str(told.path),
-        "state": told.state,
-        "error": told.error,
-        "readings": _readings(told),
-        "corrections": [{"kind": c.kind, "bibs": c.bibs, "at": c.made_at} for c in photo.corrections] if photo else [],
-        "bibs": _fates(told, photo) if photo else {},
-        "links": [str(link.path) for link in told.links],
-        "missing": [str(path) for path in told.missing],
-    }
-
-
-def _readings(told: Story) -> list[dict[str, Any]]:
-    from bibwatch.match.explain import story_of
-
-    return [
-        {
-            "text": reading.text,
-            "score": round(reading.score, 4),
-            "box": list(reading.box),
-            "detection_score": round(reading.detection_score, 4),
-            "engine": reading.engine,
-            "story": list(story_of(reading, told.rules)),
-        }
-        for reading in (told.photo.readings if told.photo else ())
-    ]
-
-
-def _fates(told: Story, photo: ReadPhoto) -> dict[str, str]:
-    """Bib -> what became of it, of all that were seen, may be there, or were spoken of."""
-    from bibwatch.match.decide import bibs_of, maybes_of, near_targets, spoken_of
-    from bibwatch.match.explain import fate_of, inferred_fate
-
-    accepted = bibs_of(photo, told.rules)
-    bibs = sorted(accepted | maybes_of(photo, told.rules).keys() | spoken_of(photo, told.rules))
-    within_reach = near_targets(photo, accepted, told.rules).items()
-    near = {target: f"wanted: within max_distance of {bib}" for target, bib in within_reach}
-    from_others = {bib: inferred_fate(bib, one, photo, told.rules) for bib, one in told.inferred.items()}
-    return {bib: fate_of(bib, photo, told.rules) for bib in bibs} | near | from_others

@@ -61,12 +61,13 @@ def find(bib: str, config_path: Path, max_distance: float | None, maybe: bool, j
               bibwatch find 2419 --max-distance 1     one digit wrong is fine
     Exit:     0, or 1 if there is none.
     """
-    from bibwatch.service.linking import photos_of
+    from bibwatch.service.desk import open_desk
 
     if maybe and max_distance is not None:
         raise click.UsageError("--maybe lists numbers that are unsure, --max-distance numbers that are near; take one")
     config = load_config(config_path, need_folders=False, need_engine=False)
-    photos = photos_of(config, bib, config.max_distance if max_distance is None else max_distance, maybe=maybe)
+    with open_desk(config) as desk:
+        photos = desk.find(bib, max_distance, maybe=maybe)
     if json_wanted:
         click.echo(json.dumps({"bib": bib, "photos": [str(path) for path in photos]}))
     else:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -37,6 +37,23 @@ class Match(NamedTuple):
     bib: str
     probability: float  # 0..1
     reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A photo, the bibs that it is taken to show, and those that it only may show."""
+
+    photo: ReadPhoto
+    bibs: frozenset[str]
+    maybes: tuple[Match, ...]  # the likeliest first
+
+
+def decided(photo: ReadPhoto, rules: Rules, inferred: Collection[str] = ()) -> Decided:
+    """What a photo shows, whatever the targets are; `inferred` are bibs that other photos speak for."""
+    bibs = bibs_of(photo, rules)
+    maybes = [match for bib, match in maybes_of(photo, rules).items() if bib not in inferred]
+    shown = bibs | frozenset(inferred) | near_targets(photo, bibs, rules).keys()
+    return Decided(photo, shown, tuple(sorted(maybes, key=lambda match: (-match.probability, match.bib))))
 
 
 def bibs_of(photo: ReadPhoto, rules: Rules, only: Container[str] | None = None) -> frozenset[str]:

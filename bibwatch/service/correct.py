@@ -1,22 +1,19 @@
-"""A person's word about a photo, and the whole story of one."""
+"""A person's word about a photo."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from bibwatch.config import Config
 from bibwatch.errors import BibwatchError, CouldNotStart, PhotoError
-from bibwatch.match.bursts import Inferred
 from bibwatch.match.decide import Rules, bibs_of
 from bibwatch.read.photo_file import load
-from bibwatch.service.learning import known_event
-from bibwatch.service.linking import Linking
-from bibwatch.service.setup import engine_name, rules
+from bibwatch.service.desk import Desk
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
-from bibwatch.values import Correction, Link, Photo, ReadPhoto, shown
+from bibwatch.values import Correction, Photo, shown
 
 WAIT_S = 3.0  # for another bibwatch that is about to end
 LOOK_S = 0.1
@@ -32,74 +29,54 @@ class Corrected:
     remarks: tuple[str, ...]  # what the person may not expect
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
-    """All that is known of a photo."""
-
-    path: Path
-    state: str  # of its job
-    error: str | None
-    photo: ReadPhoto | None  # None where it was never read
-    rules: Rules
-    links: tuple[Link, ...]  # that stand for it
-    missing: tuple[Path, ...]  # entries that are wanted for it and not made
-    inferred: Mapping[str, Inferred]  # bib -> the photo that speaks for it
+Change = Callable[[Desk, Path], Corrected]
 
 
-def correct(config: Config, photo: Path, words: Sequence[Correction]) -> Corrected:
-    """Store what a person says, and let the links follow: by the service that runs, or here and now.
+def correct(config: Config, change: Change, photo: Path) -> Corrected:
+    """Store what a person says, by `say` or `undo`, and let the links follow: by the service that runs, or here.
 
     Raises:
         DatabaseMissing: nothing was ever scanned with this config.
+        BibwatchError: as the change raises it.
+    """
+    with closing(Store.open_existing(config.database)) as store:
+        desk = Desk(config, store)
+        done = change(desk, photo)
+        return Corrected(done.path, done.before, done.after, (*done.remarks, *_relink(desk)))
+
+
+def say(desk: Desk, photo: Path, words: Sequence[Correction]) -> Corrected:
+    """Store what a person says about a photo; links follow later.
+
+    Raises:
         BibwatchError: the photo is not known, or not read as it lies there.
     """
-    return _change(config, photo, lambda store, content: store.corrections.add(content, words, time.time()))
+    return _change(desk, photo, lambda content: desk.store.corrections.add(content, words, time.time()))
 
 
-def undo(config: Config, photo: Path) -> Corrected:
-    """Forget the last thing that a person said about a photo, and let the links follow.
+def undo(desk: Desk, photo: Path) -> Corrected:
+    """Forget the last thing that a person said about a photo; links follow later.
 
     Raises:
-        DatabaseMissing: nothing was ever scanned with this config.
         BibwatchError: the photo is not known, or not read as it lies there, or nobody said anything.
     """
 
-    def forget(store: Store, content: bytes) -> None:
-        if not store.corrections.undo(content):
+    def forget(content: bytes) -> None:
+        if not desk.store.corrections.undo(content):
             raise BibwatchError(f"{shown(photo)}: nobody has said anything about it that could be undone")
 
-    return _change(config, photo, forget)
+    return _change(desk, photo, forget)
 
 
-def story(config: Config, photo: Path) -> Story:
-    """All that is known of a photo, which may be named by one of its links.
-
-    Raises:
-        DatabaseMissing: nothing was ever scanned with this config.
-        BibwatchError: the photo is not known.
-    """
-    with closing(Store.open_read_only(config.database)) as store:
-        path, state, error = _known(store, photo)
-        wanted = rules(config, known_event(store))
-        links = tuple(link for link in store.links.owned([path.name]).values() if link.photo == path)
-        linking, read = Linking(store, engine_name(config, store), config, wanted), _read(store, config, path)
-        missing = tuple(link.path for link in linking.plan([path.name]).make if link.photo == path)
-        inferred = linking.inferred(read) if read is not None else {}
-        return Story(path, state, error, read, wanted, links, missing, inferred)
-
-
-def _change(config: Config, photo: Path, change: Callable[[Store, bytes], object]) -> Corrected:
-    with closing(Store.open_existing(config.database)) as store:
-        path, state, _ = _known(store, photo)
-        wanted = rules(config, known_event(store))
-        content, before = store.readings.content_of(path), _read(store, config, path)
-        if before is None or content is None or not _lies_there(content, path, state):
-            raise BibwatchError(f"{shown(path)}: not read yet as it lies there; `bibwatch why` tells more")
-        change(store, content)
-        after = _read(store, config, path) or before  # gone this moment: nothing more to tell
-        bibs = bibs_of(after, wanted)
-        remarks = (*_remarks(bibs, wanted), *_relink(store, config, wanted))
-        return Corrected(path, bibs_of(before, wanted), bibs, remarks)
+def _change(desk: Desk, photo: Path, change: Callable[[bytes], object]) -> Corrected:
+    path, state, _ = desk.known(photo)
+    content, before = desk.store.readings.content_of(path), desk.read(path)
+    if before is None or content is None or not _lies_there(content, path, state):
+        raise BibwatchError(f"{shown(path)}: not read yet as it lies there; `bibwatch why` tells more")
+    change(content)
+    after = desk.read(path) or before  # gone this moment: nothing more to tell
+    bibs = bibs_of(after, desk.rules)
+    return Corrected(path, bibs_of(before, desk.rules), bibs, tuple(_remarks(bibs, desk.rules)))
 
 
 def _lies_there(content: bytes, path: Path, state: str) -> bool:
@@ -122,41 +99,22 @@ def _remarks(bibs: frozenset[str], wanted: Rules) -> Iterator[str]:
         yield f"not among the targets, so not linked: {', '.join(others)}"
 
 
-def _relink(store: Store, config: Config, wanted: Rules) -> Iterator[str]:
+def _relink(desk: Desk) -> Iterator[str]:
     """Make the links follow, unless a service runs that does; what keeps them from it."""
-    lock, until = ServiceLock(config.database), time.monotonic() + WAIT_S
+    corrections, lock, until = desk.store.corrections, ServiceLock(desk.config.database), time.monotonic() + WAIT_S
     while True:
         try:
             lock.take()
             break
         except CouldNotStart:
-            if not store.corrections.names_wait():
+            if not corrections.names_wait():
                 return  # a service has taken them over
             if time.monotonic() > until:
                 yield "its links follow once the bibwatch that runs gets to them; after a scan, by `bibwatch link`"
                 return
             time.sleep(LOOK_S)
     try:
-        names = store.corrections.take_names()
-        applied = Linking(store, engine_name(config, store), config, wanted).apply(names)
+        applied = desk.linking.apply(corrections.take_names())
     finally:
         lock.release()
     yield from (f"{shown(path)}: {reason}" for path, reason in applied.troubles.items())
-
-
-def _known(store: Store, photo: Path) -> tuple[Path, str, str | None]:
-    """The photo as it is known, by the path it is watched by or by a link of ours; its job's state and last error."""
-    written = photo.absolute()
-    places = [written]
-    with suppress(OSError, RuntimeError):  # a circle of links
-        places += [written.parent.resolve() / written.name, written.resolve()]
-    places += [link.photo for path in tuple(places) if (link := store.links.get(path)) is not None]
-    for path in dict.fromkeys(places):
-        if (job := store.queue.state_of(path)) is not None:
-            return path, *job
-    raise BibwatchError(f"{shown(photo)}: not known; it must lie in a watched folder that `bibwatch run` or `scan` saw")
-
-
-def _read(store: Store, config: Config, path: Path) -> ReadPhoto | None:
-    photos = store.readings.read_photos(engine_name(config, store), [path.name])
-    return next((photo for photo in photos if photo.path == path), None)

@@ -9,15 +9,14 @@ from pathlib import Path
 from bibwatch.config import Config
 from bibwatch.link.apply import IN_THE_WAY, Applied, LinkTree
 from bibwatch.link.plan import Plan, plan
-from bibwatch.match.bibs import is_number
 from bibwatch.match.bursts import Inferred, inferred_bibs
-from bibwatch.match.decide import Rules, maybes_of, wanted_bibs, wanted_links
+from bibwatch.match.decide import Rules, wanted_links
 from bibwatch.mounts import place_of, point_of
-from bibwatch.service.learning import event_now, known_event, learn_anew
-from bibwatch.service.setup import Watching, asked_bibs, engine_name, layout, rules
+from bibwatch.service.learning import event_now, learn_anew
+from bibwatch.service.setup import Watching, engine_name, layout, rules
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.store import Store
-from bibwatch.values import ReadPhoto, Targets, shown, ways_to_mention
+from bibwatch.values import ReadPhoto, shown, ways_to_mention
 
 AT_ONCE = 500  # file names; a tenth of a second's work
 SLOW_AT_ONCE = 8  # where each photo is copied, which may take a second on a slow card, or looks for its burst
@@ -160,31 +159,6 @@ def _joined(parts: Iterable[Applied]) -> Applied:
             joined.troubles | part.troubles,
         )
     return joined
-
-
-def photos_of(config: Config, bib: str, max_distance: float, *, maybe: bool = False) -> list[Path]:
-    """The photos that show this bib, or only may show it, by path; decided as the links are.
-
-    A bib of more than digits counts as asked for, as a target is.
-
-    Raises:
-        DatabaseMissing: nothing was ever scanned with this config.
-    """
-    with closing(Store.open_read_only(config.database)) as store:
-        known = rules(config, known_event(store))
-        name = known.bibs.asked.get(bib.upper(), bib.upper())
-        asked = {} if is_number(bib) else asked_bibs([name])
-        wider = replace(known.bibs, asked={**known.bibs.asked, **asked})
-        wish = replace(known, targets=Targets(frozenset({name})), max_distance=max_distance, bibs=wider)
-        engine = engine_name(config, store)
-        linking = Linking(store, engine, config, wish)
-        photos = store.readings.read_photos(engine, linking.names_about([name]))
-        shows = _may_show if maybe else wanted_bibs
-        return sorted(photo.path for photo in photos if name in shows(photo, wish, linking.inferred(photo)))
-
-
-def _may_show(photo: ReadPhoto, wish: Rules, inferred: Iterable[str]) -> frozenset[str]:
-    return frozenset(maybes_of(photo, wish)) - frozenset(inferred)
 
 
 def root_away(root: Path, was: tuple[bytes, Path] | None) -> str | None:

@@ -13,12 +13,12 @@ from bibwatch.errors import BibwatchError, CouldNotStart
 from bibwatch.read.dossard.square import Square
 from bibwatch.read.ppocr.models import fingerprint
 from bibwatch.service.labels import Imported, export_labels, import_labels
-from bibwatch.service.linking import photos_of, relink_once
+from bibwatch.service.linking import relink_once
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.readings import Seen
 from bibwatch.store.store import Store
 from bibwatch.values import Box, Photo, Reading
-from tests.support import draw_photo
+from tests.support import draw_photo, photos_of
 
 HEADER = "image_name,bbox,bbox_score,ocr_text,ocr_score\n"
 ENGINE = fingerprint("balanced")  # the config's own
@@ -155,11 +155,11 @@ def test_where_the_weights_are_away_the_engine_last_in_force_is_asked(race: Race
         "watch: [{path: incoming}]\ntargets: all\nreader: {dossard: {weights: unplugged.pt}}\n"
     )
     config = load_config(race.folder / "config.yaml", need_engine=False)
-    assert [path.name for path in photos_of(config, "999", 0)] == ["a.jpg"]  # what was read last
+    assert photos_of(config, "999") == ["a.jpg"]  # what was read last
     with closing(Store.open(race.folder / "bibwatch.db")) as store:
         store.pulse.beat({"engine": "dossard:1"}, time.time())
-    assert [path.name for path in photos_of(config, "111", 0)] == ["a.jpg"]
-    assert photos_of(config, "999", 0) == []
+    assert photos_of(config, "111") == ["a.jpg"]
+    assert photos_of(config, "999") == []
 
 
 def test_boxes_come_to_lie_in_the_upright_photo(race: Race) -> None:
@@ -186,10 +186,10 @@ def test_copies_of_one_photo_hold_what_is_said_of_each(race: Race) -> None:
 def test_an_import_wins_over_what_an_engine_read_before_it(race: Race) -> None:
     draw_photo(race.incoming / "a.jpg", "2419")
     race.read_by_engine("a.jpg", Reading("1111", 0.9, Box(0, 0, 9, 9), 0.9, ENGINE))
-    assert [path.name for path in photos_of(race.config, "1111", 0)] == ["a.jpg"]
+    assert photos_of(race.config, "1111") == ["a.jpg"]
     race.import_rows('a.jpg,"[100, 200, 300, 400]",0.9,2419,0.8')
-    assert photos_of(race.config, "1111", 0) == []
-    assert [path.name for path in photos_of(race.config, "2419", 0)] == ["a.jpg"]
+    assert photos_of(race.config, "1111") == []
+    assert photos_of(race.config, "2419") == ["a.jpg"]
 
 
 def test_readings_of_any_engine_are_exported_in_the_notebooks_square(race: Race) -> None:

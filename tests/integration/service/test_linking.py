@@ -15,7 +15,7 @@ from bibwatch.errors import DatabaseUnreadable
 from bibwatch.link.apply import Applied
 from bibwatch.link.plan import Plan
 from bibwatch.service.learning import known_event
-from bibwatch.service.linking import Linking, photos_of, relink_once
+from bibwatch.service.linking import Linking, relink_once
 from bibwatch.service.mend import forget
 from bibwatch.service.rooms import Rooms
 from bibwatch.service.setup import rules
@@ -28,6 +28,7 @@ from bibwatch.store.store import Store
 from bibwatch.store.tables import FIRST_TABLES, MIGRATIONS
 from bibwatch.values import Box, Correction, Job, Photo, Reading, ReadPhoto, Spelling
 from tests.mounts import Mounts
+from tests.support import photos_of
 
 ENGINE = "engine:1"
 
@@ -382,8 +383,7 @@ def test_a_trouble_outlives_a_sweep_that_meets_it_again_and_no_other(race: Race)
 
 
 def shown_by(race: Race, bib: str) -> list[str]:
-    found = photos_of(load_config(race.folder / "config.yaml"), bib, 0)
-    return [path.name for path in found]
+    return photos_of(load_config(race.folder / "config.yaml"), bib)
 
 
 def test_the_photos_of_a_bib_are_found_without_a_look_at_all(race: Race, monkeypatch: pytest.MonkeyPatch) -> None:
