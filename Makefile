@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --no-input -c constraints.txt
 SETUP := pyproject.toml constraints.txt
 
-.PHONY: demo test test-long faults lint bench eval clean
+.PHONY: demo test test-long faults lint bench eval pictures clean
 
 demo: .venv/core
 	@$(BIN)/bibwatch demo
@@ -41,23 +41,28 @@ bench: .venv/full
 	@$(BIN)/bibwatch bench
 	@$(BIN)/python -m tests.bench
 
+pictures: .venv/full
+	@echo "== Taking the README's pictures of the page (a minute)"
+	@$(BIN)/python -m pytest -q tests/acceptance/test_page_looks.py
+	@$(BIN)/python -m tests.pictures
+
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
 .venv/core: $(SETUP)
-	@echo "== Setting up .venv with the core of bibwatch (about half a minute)"
+	@echo "== Setting up .venv with the core of bibwatch and its page (about half a minute)"
 	@$(PYTHON) -m venv .venv
-	@$(PIP) -e .
+	@$(PIP) -e '.[web]'
 	@touch $@
 
 .venv/lint: .venv/core
 	@echo "== Adding the linters"
-	@$(PIP) -e '.[lint]'
+	@$(PIP) -e '.[lint,web]'
 	@touch $@
 
 .venv/full: .venv/core
 	@echo "== Adding the test tools and the extras dossard, gpu and train: torch, torchvision, easyocr, ... (some minutes, 6 GB)"
-	@$(PIP) -e '.[test,dossard,gpu,train]'
+	@$(PIP) -e '.[test,dossard,gpu,train,web]'
 	@if pkg-config --exists libsystemd 2>/dev/null; then \
 		echo "== Adding systemd-python"; \
 		$(PIP) -e '.[systemd]' || echo "== Left out: systemd-python, because it does not build here"; \

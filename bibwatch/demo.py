@@ -1,6 +1,8 @@
 """The demo: an event's photos are drawn and arrive one by one, and the real service fills the bib folders."""
 
+import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -12,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.tree import Tree
 
-from bibwatch.config import ReaderConfig
+from bibwatch.config import ReaderConfig, WebConfig
+from bibwatch.config.faults import WEB_PACKAGES, missing_packages
 from bibwatch.draw import Runner, bib_numbers, draw_event
 from bibwatch.errors import CouldNotStart
 from bibwatch.running import running_service, wait_until
@@ -48,18 +51,24 @@ def _play(console: Console, folder: Path, photos: int, reader: ReaderConfig) -> 
     scenes = draw_event(bib_numbers(RUNNERS, seed=2026), photos, SIZE, seed=2026)
     targets = _popular(runner for _, runners in scenes for runner in runners)
     config_path = folder / "config.yaml"
-    _write_config(config_path, targets[:2], reader)
+    listen = _free_address()
+    _write_config(config_path, targets[:2], reader, listen)
     console.print(f"The demo runs in {folder}: photos arrive in incoming/, bib folders appear in bibs/.")
     console.print(f"Its config asks for the bibs {targets[0]} and {targets[1]}. Starting the service: bibwatch run")
     with running_service(folder, config_path) as process:
+        if listen:
+            wait_until(lambda: _page_of(folder) is not None, process)
+            console.print(f"Its page, live: [bold]{_page_of(folder)}[/bold]")
         _deliver(console, folder, [image for image, _ in scenes], process)
         console.print(f"\nNow the config is saved with one more target, {targets[2]}. No photo is read again:")
-        _write_config(config_path, targets[:3], reader)
+        _write_config(config_path, targets[:3], reader, listen)
         wait_until((folder / "bibs" / targets[2]).exists, process)
         time.sleep(0.3)  # the folder comes with its first link; let the others follow
         console.print(_tree(folder / "bibs"))
         found = gather(folder / "bibwatch.db")
         console.print(f"{found.queue['done']} photos, {found.inferences} readings, {found.links} links.")
+        if listen and console.is_terminal and sys.stdin.isatty():
+            console.input(f"\nThe page is at {_page_of(folder)} as long as you look. Enter ends it: ")
     console.print("The service was stopped, cleanly.\n")
 
 
@@ -71,13 +80,32 @@ def _popular(runners: Iterator[Runner]) -> list[str]:
     return sorted(seen, key=lambda bib: (-seen[bib], bib))
 
 
-def _write_config(path: Path, targets: Sequence[str], reader: ReaderConfig) -> None:
+def _write_config(path: Path, targets: Sequence[str], reader: ReaderConfig, listen: str | None) -> None:
     config = {
         "watch": [{"path": "incoming"}],
         "targets": list(targets),
         "reader": {"engine": reader.engine, "device": reader.device},
+        "web": listen and {"listen": listen},
     }
     path.write_text(yaml.safe_dump(config, sort_keys=False))
+
+
+def _free_address() -> str | None:
+    """Where this demo's page is to listen: at the usual address, or, where somebody listens there, at any other; None
+    where the page's packages are not installed."""
+    if missing_packages(WEB_PACKAGES):
+        return None
+    usual = WebConfig()
+    try:
+        socket.create_server(usual.listener).close()
+    except OSError:
+        return "127.0.0.1:0"
+    return usual.listen
+
+
+def _page_of(folder: Path) -> str | None:
+    address: str | None = gather(folder / "bibwatch.db").health.get("page")
+    return address
 
 
 def _deliver(console: Console, folder: Path, images: Sequence[Image.Image], process: subprocess.Popen[bytes]) -> None:

@@ -81,11 +81,11 @@ check_machine() {
 
 # Sets `extras` to what pip is to add.
 choose_extras() {
-	extras='' && $light && return
-	extras='[dossard,gpu,train,systemd]'
+	extras='[web]' && $light && return
+	extras='[dossard,gpu,train,systemd,web]'
 	local header='import os, sysconfig; os.stat(os.path.join(sysconfig.get_path("include"), "Python.h"))'
 	if ! { pkg-config --exists libsystemd && command -v gcc && "$python" -c "$header"; } >/dev/null 2>&1; then
-		extras='[dossard,gpu,train]'
+		extras='[dossard,gpu,train,web]'
 		say "left out: journal fields, because systemd-python cannot be built here. To have them, install again after this:"
 		say "  apt install gcc pkg-config libsystemd-dev python3-dev"
 	fi

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -33,6 +34,7 @@ ENGINE = fingerprint("balanced")  # the config's own
 PHOTOS = 5000
 STORED = 100_000
 DROPS = 7
+ROUNDS, PHOTOS_IN, STREAMS, REQUESTS = 3, 60, 50, 200  # of the page, with people who look at it
 T = TypeVar("T")
 
 
@@ -51,6 +53,8 @@ def main() -> None:
         finally:
             if race.process is not None:
                 race.kill()
+    with tempfile.TemporaryDirectory(prefix="bibwatch-bench-") as folder:
+        with_an_audience(Path(folder))
     if SHARED.is_dir():
         print(f"\n{SHARED / 'photos'}:")
         with tempfile.TemporaryDirectory(prefix="bibwatch-bench-") as folder:
@@ -198,6 +202,58 @@ def drop_to_link(race: Race) -> None:
     print(f"memory: service {memory_mib(race.process.pid):.0f} MiB, ", end="")
     print("children " + ", ".join(f"{memory_mib(pid):.0f} MiB" for pid in children))
     race.stop()
+
+
+def with_an_audience(folder: Path) -> None:
+    """How fast photos are read while nobody looks at the page, and while many do; by turns, on the same cores."""
+    drawn = [
+        draw_photo(
+            folder / f"drawn{number}.jpg", str(2419 + number), str(3071 + number), size=(1600, 1067), seed=number
+        )
+        for number in range(12)
+    ]
+    rates: dict[bool, list[float]] = {False: [], True: []}
+    for round_ in range(2 * ROUNDS):
+        looked_at = bool(round_ % 2)
+        race = Race(folder / f"race{round_}")
+        race.configure("all", "web: {listen: '127.0.0.1:0'}\n")
+        race.start()
+        try:
+            rates[looked_at].append(ingest_rate(race, drawn, looked_at=looked_at))
+        finally:
+            race.stop()
+    alone, audience = (median(rates[looked_at]) for looked_at in (False, True))
+    print(
+        f"{PHOTOS_IN} photos arrive: {alone:.2f} photos/s, and {audience:.2f} with {STREAMS} pages open and {REQUESTS} "
+        f"requests a second: {(1 - audience / alone) * 100:.1f} % fewer"
+    )
+
+
+def ingest_rate(race: Race, drawn: Sequence[Path], *, looked_at: bool) -> float:
+    """Photos a second, from when the first have been read until nearly all have."""
+    race.until(lambda: race.status()["page"], "the page is there")
+    command = [sys.executable, "-m", "tests.audience", race.status()["page"], str(STREAMS), str(REQUESTS)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) if looked_at else nullcontext() as audience:
+        try:
+            for number in range(PHOTOS_IN):
+                content = drawn[number % len(drawn)].read_bytes() + number.to_bytes(2, "big")
+                (race.folder / "arriving.jpg").write_bytes(content)
+                (race.folder / "arriving.jpg").rename(race.incoming / f"{number}.jpg")
+            marks = []
+            for done in (6, PHOTOS_IN - 4):
+                race.until(partial(has_done, race, done), f"{done} photos are done")
+                marks.append((race.status()["queue"]["done"], time.monotonic()))
+        finally:
+            if audience is not None:
+                audience.terminate()
+        if audience is not None and audience.stdout is not None:
+            print(f"  they met {audience.stdout.read().strip()}")
+    (first, begun), (last, ended) = marks
+    return float((last - first) / (ended - begun))
+
+
+def has_done(race: Race, photos: int) -> bool:
+    return bool(race.status()["queue"]["done"] >= photos)
 
 
 def whole_set(folder: Path) -> None:

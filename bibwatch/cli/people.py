@@ -13,8 +13,8 @@ import click
 
 from bibwatch.cli.options import as_json, config_option
 from bibwatch.config import load_config
-from bibwatch.errors import BibwatchError
-from bibwatch.values import Correction, bib_fault, count_of, shown
+from bibwatch.match.bibs import typed_bibs
+from bibwatch.values import Correction, count_of, shown
 
 a_photo = click.argument("photo", type=click.Path(path_type=Path))
 BIBS = "BIB[,BIB...]"
@@ -90,12 +90,8 @@ def _words(given: dict[str, tuple[str, ...]], *, none: bool) -> Iterator[Correct
     if none:
         yield Correction("set", ())
     for kind in ("set", "remove", "add"):
-        bibs = [bib for text in given[kind] for bib in text.replace(",", " ").split()]
-        for bib in bibs:
-            if fault := bib_fault(bib):
-                raise BibwatchError(fault)
-        if bibs:
-            yield Correction(kind, tuple(dict.fromkeys(bib.upper() for bib in bibs)))
+        if bibs := typed_bibs(*given[kind]):
+            yield Correction(kind, bibs)
 
 
 def _lines(told: dict[str, Any]) -> Iterator[str]:

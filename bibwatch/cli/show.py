@@ -118,6 +118,8 @@ def _status_lines(status: Status) -> Iterator[str]:
     if health:
         for folder in health["folders"]:
             yield f"folder    {folder['path']}" + (f": {folder['fault']}" if folder["fault"] else "")
+        if health["page"]:
+            yield f"page      {health['page']}"
         yield f"watches   {count_of(health['watches'], 'folder')}, sub-folders included"
     if queue:
         states = ", ".join(f"{queue[state]} {state}" for state in ("done", "failed", "waiting", "reading"))

@@ -2,6 +2,6 @@
 
 from bibwatch.config.following import SavedFile
 from bibwatch.config.load import find_database, load_config, with_reader
-from bibwatch.config.model import Config, ReaderConfig
+from bibwatch.config.model import Config, ReaderConfig, WebConfig
 
-__all__ = ["Config", "SavedFile", "ReaderConfig", "find_database", "load_config", "with_reader"]
+__all__ = ["Config", "SavedFile", "ReaderConfig", "WebConfig", "find_database", "load_config", "with_reader"]

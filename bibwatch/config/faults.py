@@ -6,10 +6,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bibwatch.config.document import Place
-from bibwatch.config.model import ReaderConfig
+from bibwatch.config.model import ReaderConfig, WebConfig
 
 DOSSARD_PACKAGES = ("torch", "torchvision", "easyocr")  # what the extra `dossard` installs
 GPU_PACKAGES = ("torch", "onnx2torch")  # of what the extra `gpu` installs
+WEB_PACKAGES = ("starlette", "uvicorn", "jinja2")  # what the extra `web` installs
 
 
 def reader_faults(reader: ReaderConfig) -> Iterator[tuple[Place, str]]:
@@ -30,6 +31,12 @@ def reader_faults(reader: ReaderConfig) -> Iterator[tuple[Place, str]]:
         yield place, "engine dossard needs the file with your fine-tuned weights (.pt)"
     elif fault := file_fault(weights):
         yield place, f"{weights}: {fault}"
+
+
+def web_faults(web: WebConfig | None) -> Iterator[tuple[Place, str]]:
+    """Why the page cannot be served, if it is asked for."""
+    if web is not None and (missing := missing_packages(WEB_PACKAGES)):
+        yield ("web",), f"the page needs {missing}, not installed here: pip install 'bibwatch[web]'"
 
 
 def missing_packages(packages: Iterable[str]) -> str:

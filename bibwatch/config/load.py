@@ -11,10 +11,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from bibwatch.config.document import Document, Place, key_of
-from bibwatch.config.faults import file_fault, reader_faults
-from bibwatch.config.model import Config, DossardConfig, ReaderConfig, WatchConfig
+from bibwatch.config.faults import file_fault, reader_faults, web_faults
+from bibwatch.config.model import Config, DossardConfig, ReaderConfig, WatchConfig, WebConfig
 from bibwatch.errors import ConfigError
 from bibwatch.mounts import mounted, network_of
+
+LISTED_OR_LEFT_OUT = {"watch": WatchConfig, "web": WebConfig}  # sections whose type says more than which they are
 
 
 def load_config(
@@ -34,7 +36,7 @@ def load_config(
         try:
             config = _absolute(config, path.absolute().parent)
             faults = [_faults(config, running, need_folders=need_folders)]
-            faults += [reader_faults(config.reader)] if need_engine else []
+            faults += [reader_faults(config.reader), web_faults(config.web)] if need_engine else []
             for place, text in chain.from_iterable(faults):
                 document.report(place, text)
         except (OSError, RuntimeError, ValueError) as error:  # ~nobody, a circle of links, a zero byte
@@ -118,6 +120,8 @@ def _explain(fault: Any) -> str:
             text = f"expected keys and values below it, not {given}"
         case "tuple_type":
             text = f"expected a list, not {given}"
+        case "string_pattern_mismatch" if fault["loc"][-1] == "token":
+            text = "a token is 16 or more letters and digits, perhaps with - . _ ~ among them"
         case "string_pattern_mismatch":
             text = f"{given} is none of auto, cpu, cuda, cuda:0, cuda:1, ..."
         case _:
@@ -129,7 +133,7 @@ def _did_you_mean(place: Place) -> str:
     section: Any = Config
     for part in place[:-1]:
         if isinstance(part, str):
-            section = WatchConfig if part == "watch" else section.model_fields[part].annotation
+            section = LISTED_OR_LEFT_OUT.get(part) or section.model_fields[part].annotation
     near = get_close_matches(str(place[-1]), section.model_fields, n=1)
     return f"; did you mean {near[0]}?" if near else f"; the keys here are {', '.join(section.model_fields)}"
 

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from ipaddress import ip_address
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Literal, Self
@@ -11,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from bibwatch.values import MAX_DIGITS, Effort, bib_fault
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+TOKEN = r"^[A-Za-z0-9._~-]{16,200}$"  # what a cookie holds as it is
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -154,6 +156,46 @@ class LinksConfig(Section):
         return any(field[1] == "name" for field in Formatter().parse(self.folder))
 
 
+class WebConfig(Section):
+    """The page that people look at."""
+
+    listen: str = "127.0.0.1:8350"
+    token: Annotated[str, Field(pattern=TOKEN)] | None = None
+
+    @field_validator("listen")
+    @classmethod
+    def _address_and_port(cls, listen: str) -> str:
+        listener(listen)
+        return listen
+
+    @model_validator(mode="after")
+    def _guarded_beyond_this_machine(self) -> Self:
+        host, _ = self.listener
+        if self.token is None and not ip_address(host).is_loopback:
+            raise ValueError(
+                f"listening on {host}, which other machines reach, needs a token: 16 or more letters and digits that "
+                "people type to see the page; or listen on 127.0.0.1, or on [::1]"
+            )
+        return self
+
+    @property
+    def listener(self) -> tuple[str, int]:
+        """The IP address and the port to listen on."""
+        return listener(self.listen)
+
+
+def listener(written: str) -> tuple[str, int]:
+    """`127.0.0.1:8350`, `[::1]:8350` or `localhost:8350` as an IP address and a port; port 0 is any that is free."""
+    host, _, port = written.rpartition(":")
+    try:
+        address = ip_address(host.removeprefix("[").removesuffix("]") if host != "localhost" else "127.0.0.1")
+        if not (port.isascii() and port.isdigit() and int(port) < 2**16):
+            raise ValueError
+    except ValueError as error:
+        raise ValueError(f"{written!r} is no address with a port, such as 127.0.0.1:8350 or [::1]:8350") from error
+    return str(address), int(port)
+
+
 class Config(Section):
     """The whole config; every path absolute."""
 
@@ -168,6 +210,7 @@ class Config(Section):
     start_list: Path | None = None
     links: LinksConfig = LinksConfig()
     metrics: Path | None = None
+    web: WebConfig | None = None
 
     @field_validator("watch")
     @classmethod

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from bibwatch.values import MAX_DIGITS, with_digits
+from bibwatch.errors import BibwatchError
+from bibwatch.values import MAX_DIGITS, bib_fault, with_digits
 
 _DAY = r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day+s?|mon|tue|wed|thu|fri|sat|sun)"
 _MONTH = (
@@ -90,6 +91,19 @@ def _parsed(text: str) -> tuple[Number, ...]:
         return tuple(_numbers(whole, alone=True))
     words = whole.split()  # half of a word that was cut is none: 15 in JUNE 14-15, 5 in 5-10km
     return tuple(_numbers(" ".join(word for word in rest.split() if word in words), alone=False))
+
+
+def typed_bibs(*texts: str) -> tuple[str, ...]:
+    """The bibs that a person typed, parted by commas or blanks, each once.
+
+    Raises:
+        BibwatchError: one of them cannot be a bib.
+    """
+    bibs = [bib for text in texts for bib in text.replace(",", " ").split()]
+    for bib in bibs:
+        if fault := bib_fault(bib):
+            raise BibwatchError(fault)
+    return tuple(dict.fromkeys(bib.upper() for bib in bibs))
 
 
 def clock_digits(text: str) -> str | None:

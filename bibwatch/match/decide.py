@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -45,15 +45,19 @@ class Decided:
 
     photo: ReadPhoto
     bibs: frozenset[str]
+    seen: tuple[Match, ...]  # of these bibs, where they were read
     maybes: tuple[Match, ...]  # the likeliest first
 
 
 def decided(photo: ReadPhoto, rules: Rules, inferred: Collection[str] = ()) -> Decided:
     """What a photo shows, whatever the targets are; `inferred` are bibs that other photos speak for."""
-    bibs = bibs_of(photo, rules)
-    maybes = [match for bib, match in maybes_of(photo, rules).items() if bib not in inferred]
+    found = matches(photo.readings, rules)
+    accepted = [bib for bib, match in found.items() if is_accepted(match, rules)]
+    bibs = corrected(accepted, words_about(photo, rules))
     shown = bibs | frozenset(inferred) | near_targets(photo, bibs, rules).keys()
-    return Decided(photo, shown, tuple(sorted(maybes, key=lambda match: (-match.probability, match.bib))))
+    maybes = [match for bib, match in _maybes(photo, rules, found).items() if bib not in shown]
+    likeliest_first = tuple(sorted(maybes, key=lambda match: (-match.probability, match.bib)))
+    return Decided(photo, shown, tuple(found[bib] for bib in sorted(shown) if bib in found), likeliest_first)
 
 
 def bibs_of(photo: ReadPhoto, rules: Rules, only: Container[str] | None = None) -> frozenset[str]:
@@ -75,10 +79,13 @@ def words_about(photo: ReadPhoto, rules: Rules) -> Iterator[Correction]:
 
 def maybes_of(photo: ReadPhoto, rules: Rules) -> dict[str, Match]:
     """The bibs that a photo may show, and that nobody has said anything about."""
+    return _maybes(photo, rules, matches(photo.readings, rules))
+
+
+def _maybes(photo: ReadPhoto, rules: Rules, found: Mapping[str, Match]) -> dict[str, Match]:
     if any(correction.kind == "set" for correction in photo.corrections):
         return {}  # a person has named them all
     said = spoken_of(photo, rules)
-    found = matches(photo.readings, rules)
     heard_of = {bib: match for bib, match in found.items() if match.probability >= MAYBE and bib not in said}
     return {bib: match for bib, match in heard_of.items() if not is_accepted(match, rules)}
 

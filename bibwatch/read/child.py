@@ -5,21 +5,18 @@ The engine takes as many of the decoded photos at once as it reads best.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import queue
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from bibwatch.children import belong_to
 from bibwatch.errors import BibwatchError, EngineBroken, PhotoError, PhotoOutOfReach
 from bibwatch.read.engine import Engine
 from bibwatch.read.messages import Drop, Ending, Fetch, Hashed, Loaded, Read, Refused
@@ -46,7 +43,7 @@ class _Decoded:
 
 def live(connection: Connection, build: BuildEngine, parent: int) -> None:
     """The child's main function; ends when the parent closes the connection or dies."""
-    _belong_to(parent)
+    belong_to(parent)
     wire = _Wire(connection)
     decoded: queue.Queue[_Decoded] = queue.Queue()  # the parent hands out no more than the engine keeps up with
     fetcher = _Fetcher(wire, decoded)
@@ -188,15 +185,3 @@ def _check_storable(readings: Sequence[Reading]) -> None:
 def _answer(photo: _Decoded, readings: tuple[Reading, ...]) -> Read:
     height, width = size_of(photo.picture)
     return Read(photo.ticket, readings, width, height, photo.stages.take(), photo.shot)
-
-
-def _belong_to(parent: int) -> None:
-    """Leave the terminal's signals to the parent, and end with it even in the middle of a photo."""
-    for signum in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(signum, signal.SIG_IGN)
-    with suppress(OSError):  # where memory runs out, the kernel shall end this process, not the service
-        Path("/proc/self/oom_score_adj").write_text("500")
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)

@@ -33,15 +33,23 @@ class Story:
     inferred: Mapping[str, Inferred]  # bib -> the photo that speaks for it
 
 
+@dataclass(frozen=True, slots=True)
+class DecidedBy:
+    """What a service that runs decides by, which may be an older start list than lies there."""
+
+    engine: str  # fingerprint
+    rules: Rules
+
+
 class Desk:
     """Answers from one open database, for one thread; follows what is learned of the event meanwhile."""
 
-    def __init__(self, config: Config, store: Store, engine: str | None = None) -> None:
+    def __init__(self, config: Config, store: Store, by: DecidedBy | None = None) -> None:
         self.config = config
         self.store = store
         self._watching = Watching.of(config)
-        self._engine = engine_name(config, store) if engine is None else engine
-        self._decide_by(rules(config, known_event(store)))
+        self._engine = by.engine if by else engine_name(config, store)
+        self._decide_by(by.rules if by else rules(config, known_event(store)))
 
     def _decide_by(self, wanted: Rules) -> None:
         self.rules = wanted

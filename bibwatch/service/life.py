@@ -4,19 +4,20 @@ import logging
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from bibwatch import systemd
 from bibwatch.config import Config, SavedFile, load_config
 from bibwatch.errors import BibwatchError, ConfigError, CouldNotStart, DatabaseDamaged, DatabaseFault
 from bibwatch.read import engine
-from bibwatch.service.health import Changes, Reason, health, reasons
+from bibwatch.service.health import Reason, reasons
 from bibwatch.service.memory import give_back_large_blocks
-from bibwatch.service.metrics import MetricsFile
+from bibwatch.service.page import Page
 from bibwatch.service.rooms import Rooms
 from bibwatch.service.setup import engine_setup
+from bibwatch.service.voice import Voice
 from bibwatch.service.waker import Waker
 from bibwatch.store.lock import ServiceLock
 from bibwatch.store.rescue import set_aside
@@ -25,7 +26,6 @@ from bibwatch.store.store import Store
 from bibwatch.values import shown
 
 STEP_S = 0.25  # the longest the loop waits: how soon a saved config or a hung child is noticed
-BEAT_S = 1.0
 GRACE_S = 5.0  # for photos in the engine when the service is told to stop
 REFUSED_S = 5.0  # between tries of a config that was refused: the folder it names may be there by now
 KEPT_WAITING_S = 60.0  # that a child may wait to hear whether to read a photo; the answer takes milliseconds
@@ -49,21 +49,19 @@ class Service:
         self._file = SavedFile(config_path) if config_path else None
         self._list = SavedFile(config.start_list) if config.start_list else None
         self._lock = ServiceLock(config.database)
-        self._started_at = time.time()
         self._refused: str | None = None  # why the config on disk is not the one in force
         self.database_fault: str | None = None  # why the last step could not do its work
-        self._silenced: str | None = None  # why the last beat could not be written down
         self._stopping = self._reload_asked = False
-        self._beat_at = self._refused_at = float("-inf")  # monotonic seconds
-        self._told: tuple[dict[str, Any], dict[str, int]] | None = None  # health and counts as last written down
-        self._changes, self._watchdog, self._metrics = Changes(), systemd.Watchdog(), MetricsFile()
-        self._waker = Waker()
+        self._refused_at = float("-inf")  # monotonic seconds
+        self._voice, self._watchdog, self._waker = Voice(), systemd.Watchdog(), Waker()
+        self._page = Page()
 
     def run(self) -> None:
         """Live until SIGTERM or SIGINT; SIGHUP reloads the config."""
         self._waker.on_signals(self._on_signal)
         give_back_large_blocks()
-        with self:
+        with self, closing(self._page):
+            self._page.show(self.rooms)
             systemd.notify("READY=1", "STATUS=watching")
             while not self._stopping:
                 self.step()
@@ -127,7 +125,8 @@ class Service:
         else:
             self.database_fault = None
         ended = time.monotonic()  # a locked database may have taken seconds
-        self._beat(ended)
+        self._page.tend(ended)
+        self._voice.beat(self.rooms, self.degraded, ended, self._page.health)
         if self._goes_on():
             self._watchdog.alive(ended)
 
@@ -145,7 +144,7 @@ class Service:
         if self._is_reload_due(now):
             self._reload(now)
         if self.rooms.store.changed_elsewhere():
-            self.rooms.begin_anew()
+            self.rooms.follow_others()
         self.rooms.take_changes(now)
         self.rooms.read()
         self.rooms.relink(now)
@@ -181,40 +180,12 @@ class Service:
             self._refused, self._refused_at = str(error), now
         else:
             self._refused = None
+            self._page.show(self.rooms)
             log.info("the config is followed")
-
-    def _beat(self, now: float) -> None:
-        """Say how it is: to the log, the database, the service manager and Prometheus, as far as they hear."""
-        if now - self._beat_at < BEAT_S:
-            return
-        self._beat_at = now
-        degraded = list(self.degraded())
-        self._changes.tell(degraded)
-        try:
-            with database_faults():
-                counts = self.rooms.store.queue.counts()
-                told = health(self.rooms, [str(reason) for reason in degraded], now) | {"started_at": self._started_at}
-                self.rooms.store.pulse.beat(told, time.time())
-        except DatabaseFault as error:
-            self._silenced = str(error)
-            systemd.notify(f"STATUS=degraded: {error}")
-            if self._told is not None:
-                told, counts = self._told
-                degraded = list(self.degraded())
-                self._metrics.write(self.rooms.config.metrics, told | {"degraded": degraded}, counts, now)
-            return
-        self._silenced = None
-        self._told = told, counts
-        self._metrics.write(self.rooms.config.metrics, told, counts, now)
-        well = f"; degraded: {degraded[0]}" if degraded else ""
-        systemd.notify(
-            f"STATUS={counts['done']} photos done, {counts['failed']} failed, {counts['waiting']} waiting, "
-            f"{told['photos_per_s']:.1f} photos/s{well}"
-        )
 
     def degraded(self) -> Iterator[Reason]:
         """Every reason why not all is well."""
-        if fault := self.database_fault or self._silenced:
+        if fault := self.database_fault or self._voice.unheard:
             yield Reason("database", f"{shown(self.rooms.config.database)}: {fault}")
         yield from reasons(self.rooms)
         if self._refused:
@@ -222,8 +193,7 @@ class Service:
             yield Reason(self._refused, "; ".join(text.splitlines()))
         if self._list is not None and self._list.is_gone:
             yield Reason("start list", f"{shown(self._list.path)}: gone; the start list read before stays in force")
-        if self._metrics.fault:
-            yield Reason("metrics", self._metrics.fault)
+        yield from (*self._voice.reasons(), *self._page.reasons())
 
     def _finish_reading(self) -> None:
         try:

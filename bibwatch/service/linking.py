@@ -1,5 +1,6 @@
 """From what is stored to the link tree: read, decide, plan, apply."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from bibwatch.config import Config
 from bibwatch.link.apply import IN_THE_WAY, Applied, LinkTree
 from bibwatch.link.plan import Plan, plan
+from bibwatch.log import link_field
 from bibwatch.match.bursts import Inferred, inferred_bibs
 from bibwatch.match.decide import Rules, wanted_links
 from bibwatch.mounts import place_of, point_of
@@ -21,6 +23,8 @@ from bibwatch.values import ReadPhoto, shown, ways_to_mention
 AT_ONCE = 500  # file names; a tenth of a second's work
 SLOW_AT_ONCE = 8  # where each photo is copied, which may take a second on a slow card, or looks for its burst
 NOTHING = Applied((), (), 0, {})
+
+log = logging.getLogger(__name__)
 
 
 class Linking:
@@ -179,3 +183,10 @@ def root_away(root: Path, was: tuple[bytes, Path] | None) -> str | None:
         f"the disk that was mounted at {shown(point)} is not there, so links are neither made nor removed; mount it, "
         f"or go on without it: `bibwatch forget {shown(root)}`"
     )
+
+
+def tell(applied: Applied) -> None:
+    """Log what changed."""
+    for done, paths in (("linked", applied.made), ("unlinked", applied.removed)):
+        for path in paths:
+            log.info("%s %s", done, shown(path), extra=link_field(path))

@@ -12,10 +12,10 @@ from types import MappingProxyType
 from bibwatch.config import Config
 from bibwatch.errors import CouldNotStart
 from bibwatch.link.apply import Applied
-from bibwatch.log import fields, link_field
+from bibwatch.log import fields
 from bibwatch.match.decide import Rules
 from bibwatch.service.learning import Learning
-from bibwatch.service.linking import Linking
+from bibwatch.service.linking import Linking, tell
 from bibwatch.service.setup import Watching, pool_for, reading_part, rules
 from bibwatch.service.tally import Tally
 from bibwatch.service.turns import Turns
@@ -42,7 +42,7 @@ class Rooms:
         self.engine = engine  # fingerprint
         self.store = store
         self._wake = wake
-        self._epoch = time.time() - time.monotonic()
+        self.epoch = time.time() - time.monotonic()  # of the clock that `now` tells
         self._sweep: Iterator[Applied] | None = None  # the comparison of everything with the disk, while it goes on
         self._sweep_at = AT_ONCE  # monotonic seconds of the next one
         self._sweep_s = 0.0  # that this one has taken so far
@@ -50,7 +50,7 @@ class Rooms:
 
     def now(self) -> float:
         """Seconds since the epoch, by a clock that goes on evenly when somebody sets the machine's."""
-        return self._epoch + time.monotonic()
+        return self.epoch + time.monotonic()
 
     def start_reading(self) -> None:
         """Queue what is to be read, and start the children."""
@@ -105,8 +105,15 @@ class Rooms:
         first = (self.linking.names_about(changed) if changed else None) or set()
         self.turns.changed_names |= first if len(first) <= FIRST else set()
 
+    def follow_others(self) -> None:
+        """Somebody wrote to the database: the photos that people spoke of follow, or else all is looked at again."""
+        names = self.store.corrections.take_names()
+        self.turns.changed_names.update(names)
+        if not names:  # where both is so within one step, the next scan sees to the rest
+            self.begin_anew()
+
     def begin_anew(self) -> None:
-        """Look at everything again: the database was out of use, or somebody else wrote to it."""
+        """Look at everything again: the database was out of use, or changed in ways nobody knows."""
         self.turns.changed_names.update(self.store.corrections.take_names())
         self.learning.look_again()
         self.source.rescan()
@@ -164,7 +171,7 @@ class Rooms:
         applied = next(self._sweep, None)
         self._sweep_s += time.monotonic() - began
         if applied is not None:
-            _tell(applied)
+            tell(applied)
             return
         self._sweep = None
         rest_s = self.config.photos.rescan_s
@@ -192,7 +199,7 @@ class Rooms:
         if names:
             with self.turns.tally.stages.during("link"):
                 applied = self.linking.apply(names)
-            _tell(applied)
+            tell(applied)
             self.turns.changed_names -= names
             if applied.troubles and self.linking.may_heal:
                 self._sweep_at = min(self._sweep_at, time.monotonic() + RETRY_LINKS_S)
@@ -242,9 +249,3 @@ class Rooms:
         self.inbox, self.source = inbox, source
         self._changes = deque[Change]()  # not taken yet
         source.start()
-
-
-def _tell(applied: Applied) -> None:
-    for done, paths in (("linked", applied.made), ("unlinked", applied.removed)):
-        for path in paths:
-            log.info("%s %s", done, shown(path), extra=link_field(path))

@@ -6,7 +6,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from bibwatch.store.schema import writing
+from bibwatch.store.schema import plain_cursor, writing
 from bibwatch.values import Correction
 
 _CONTENT = "(SELECT id FROM contents WHERE sha256 = :content)"
@@ -49,6 +49,16 @@ class Corrections:
         for row in self._db.execute(sql, given):
             found[row["content_id"]].append(_correction(row))
         return found
+
+    def marks(self) -> dict[int, tuple[int, int]]:
+        """Content's id -> what changes with every word about it: how many there are, and the last one's number."""
+        sql = "SELECT content_id, count(*), max(id) FROM corrections GROUP BY content_id"
+        return {content_id: (count, last) for content_id, count, last in plain_cursor(self._db).execute(sql)}
+
+    def names_of(self, content_ids: Iterable[int]) -> set[str]:
+        """The file names of the photos with these contents."""
+        sql = "SELECT name FROM photos WHERE content_id IN (SELECT value FROM json_each(?))"
+        return {os.fsdecode(row["name"]) for row in self._db.execute(sql, (json.dumps(sorted(content_ids)),))}
 
     def names_wait(self) -> bool:
         """Whether there are names that `take_names` would tell."""

@@ -1,10 +1,11 @@
-"""The database as its parts: queue, readings, mentions, corrections, imports, links, their roots, event, pulse."""
+"""The database as its parts: queue, album, readings, mentions, corrections, imports, links, roots, event, pulse."""
 
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 from bibwatch.errors import CouldNotStart
+from bibwatch.store.album import Album
 from bibwatch.store.corrections import Corrections
 from bibwatch.store.damage import is_damage
 from bibwatch.store.events import Events
@@ -24,6 +25,7 @@ class Store:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self.queue = Queue(connection)
+        self.album = Album(connection)
         self.readings = Readings(connection)
         self.mentions = Mentions(connection)
         self.corrections = Corrections(connection)

@@ -149,6 +149,7 @@ def test_demo_fills_the_folders_of_its_targets(tmp_path: Path) -> None:
     assert len(folders) == 3
     assert all(list(bib.iterdir()) for bib in folders)
     assert "8 photos, 8 readings" in result.stdout
+    assert "Its page, live: http://127.0.0.1:" in result.stdout
     assert "bibwatch check" in result.stdout
 
 

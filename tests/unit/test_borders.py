@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "config": SHARED_WORDS | {"mounts"},
     "watch": SHARED_WORDS | {"mounts"},
     "store": SHARED_WORDS,
-    "read": SHARED_WORDS,
+    "read": SHARED_WORDS | {"children"},
     "match": SHARED_WORDS,
     "link": SHARED_WORDS,
     "draw": SHARED_WORDS,
@@ -27,11 +27,13 @@ MAY_IMPORT = {
     "labels": SHARED_WORDS,
     "train": SHARED_WORDS | {"files", "read"},
     "evaluate": SHARED_WORDS | {"read", "match"},
+    "children": SHARED_WORDS,
+    "web": SHARED_WORDS | {"store", "match", "children"},
     "running": SHARED_WORDS,
     "demo": SHARED_WORDS | {"config", "draw", "running", "service"},
     "bench": SHARED_WORDS | {"config", "draw", "running", "service"},
     "service": SHARED_WORDS
-    | {"config", "watch", "store", "read", "match", "link", "systemd", "files", "labels", "log", "mounts"},
+    | {"config", "watch", "store", "read", "match", "link", "systemd", "files", "labels", "log", "mounts", "web"},
 }
 LIVES_IN = {
     "watchdog": ("watch/watches.py",),
@@ -58,6 +60,9 @@ LIVES_IN = {
     "torchmetrics": ("train/",),
     "matplotlib": ("train/", "evaluate/chart.py"),
     "prometheus_client": ("service/metrics.py",),
+    "starlette": ("web/",),
+    "uvicorn": ("web/serve.py",),
+    "jinja2": ("web/render.py",),
 }
 
 
