@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -20,6 +21,7 @@ from bibwatch.match.decide import Rules, wanted_bibs
 from bibwatch.match.event import Event
 from bibwatch.mounts import place_of
 from bibwatch.read.ppocr.models import fingerprint
+from bibwatch.running import running_service, wait_until
 from bibwatch.service.learning import learned
 from bibwatch.service.linking import Linking
 from bibwatch.service.setup import rules
@@ -135,10 +137,53 @@ def as_photos_grow(photos: int) -> None:
         changed = seconds_of(lambda: other.apply(other.names_about(bibs[:40]) or set()))
         store.close()
         started = float(json.loads(run_scan(folder / "config.yaml"))["seconds"])
+        with (folder / "config.yaml").open("a") as file:
+            file.write("web: {listen: '127.0.0.1:0'}\n")
+        page = the_page(folder, bibs)
     print(
         f"  {photos:7,} photos: find {found * 1000:6.1f} ms, status {told * 1000:6.1f} ms, twenty targets exchanged "
-        f"{changed:5.2f} s, all links compared {linked:5.2f} s, a scan of known files {started:5.1f} s"
+        f"{changed:5.2f} s, all links compared {linked:5.2f} s, a scan of known files {started:5.1f} s\n"
+        f"  {'':7}         {page}"
     )
+
+
+def the_page(folder: Path, bibs: Sequence[str]) -> str:
+    """How soon the page knows all photos, and how long and large its views are when they are asked for first."""
+    with running_service(folder, folder / "config.yaml") as process:
+        wait_until(lambda: gather(folder / "bibwatch.db").health.get("page") is not None, process)
+        address = gather(folder / "bibwatch.db").health["page"]
+        begun = time.monotonic()
+        wait_until(lambda: b"Still looking" not in asked(f"{address}/bibs"), process)
+        known_s = time.monotonic() - begun
+        queries = [f"/find?q={bib}" for bib in bibs[:20]]
+        views = [
+            "/",
+            "/find",
+            "/find?q=1",
+            "/review",
+            "/bibs",
+            "/bibs?q=2",
+            "/photo/1",
+            f"/photo/{len(bibs)}",
+            *queries,
+        ]
+        took, sizes = zip(*(timed_answer(f"{address}{view}") for view in views), strict=True)
+    slow_s, slowest = max(zip(took, views, strict=True))
+    return (
+        f"page: all known after {known_s:.1f} s, views {median(took) * 1000:.0f} ms, "
+        f"the slowest {slow_s * 1000:.0f} ms ({slowest}), the largest {max(sizes) // 1000} kB"
+    )
+
+
+def timed_answer(url: str) -> tuple[float, int]:
+    begun = time.perf_counter()
+    size = len(asked(url))
+    return time.perf_counter() - begun, size
+
+
+def asked(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return bytes(answer.read())
 
 
 def deciding_anew(folder: Path) -> None:

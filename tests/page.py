@@ -22,7 +22,7 @@ from bibwatch.service.page import Page
 from bibwatch.service.setup import rules
 from bibwatch.store.readings import Seen
 from bibwatch.store.store import Store
-from bibwatch.values import Box, Job, Photo, Reading
+from bibwatch.values import Box, Job, Photo, Reading, Shot
 
 ENGINE = "engine:1"
 ACCEPT = 0.9
@@ -50,7 +50,9 @@ class RaceWithPage:
         self.incoming.mkdir(exist_ok=True)
         path = folder / "config.yaml"
         web = f"web: {{listen: '{listen}', token: {token or 'null'}}}"
-        path.write_text(f"watch: [{{path: incoming}}]\n{more or 'targets: all'}\nmatch: {{accept: {ACCEPT}}}\n{web}\n")
+        more = more or "targets: all"
+        accept = "" if "match:" in more else f"match: {{accept: {ACCEPT}}}\n"
+        path.write_text(f"watch: [{{path: incoming}}]\n{more}\n{accept}{web}\n")
         self.config = load_config(path)
         self.store = Store.open(self.config.database)
         self.page = Page()
@@ -75,6 +77,10 @@ class RaceWithPage:
 
     def read(self, name: str, *readings: str | Reading, size: tuple[int, int] = (120, 80)) -> int:
         """A photo lies there and was read; bibs given as text are sure. Returns its id."""
+        return self.finish(self.claimed(name, size), *readings, size=size)
+
+    def claimed(self, name: str, size: tuple[int, int] = (120, 80)) -> Job:
+        """A photo lies there, and its turn has begun."""
         path = self.incoming / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
@@ -83,15 +89,22 @@ class RaceWithPage:
                 file.write(str(next(self._numbers)).encode())  # each is a content of its own
         stat = path.stat()
         self.store.queue.add([Photo(path, stat.st_size, stat.st_mtime_ns)], time.time())
-        job = self._claimed(path)
-        found = tuple(reading(one) if isinstance(one, str) else one for one in readings)
-        content = sha256(path.read_bytes()).digest()
-        self.store.readings.finish([(job, Seen(content, ENGINE, found, *size, 0.1))], time.time())
-        return job.photo_id
-
-    def _claimed(self, path: Path) -> Job:
         [job] = [job for job in self.store.queue.claim(time.time() + 1, 9) if job.photo.path == path]
         return job
+
+    def finish(
+        self,
+        job: Job,
+        *readings: str | Reading,
+        size: tuple[int, int] = (120, 80),
+        now: float | None = None,
+        shot: Shot | None = None,
+    ) -> int:
+        """Its turn ends with these readings. Returns its id."""
+        found = tuple(reading(one) if isinstance(one, str) else one for one in readings)
+        seen = Seen(sha256(job.photo.path.read_bytes()).digest(), ENGINE, found, *size, 0.1, shot)
+        self.store.readings.finish([(job, seen)], time.time() if now is None else now)
+        return job.photo_id
 
     def bibs(self, photo_id: int) -> list[str]:
         """What the page says a photo shows."""

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -90,6 +91,12 @@ class Race:
 
     def until_done(self, photos: int) -> None:
         self.until(lambda: self.status().get("queue", {}).get("done") == photos, f"{photos} photos are done")
+
+
+def free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
 
 
 def photos_of(config: Config, bib: str) -> list[str]:

@@ -79,9 +79,8 @@ class Desk:
         return sorted(photo.path for photo in photos if name in shows(photo, wish, linking.inferred(photo)))
 
     def decide(self, names: Iterable[str]) -> Iterator[Decided]:
-        """What the photos with these file names show, and those that they may speak for."""
-        own = set(names)
-        for photo in self.store.readings.read_photos(self._engine, own | self.linking.burst_names(own)):
+        """What the photos with these file names show."""
+        for photo in self.store.readings.read_photos(self._engine, names):
             if self._watching.covers(photo.path):
                 yield decided(photo, self.rules, self.linking.inferred(photo))
 

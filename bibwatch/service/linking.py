@@ -98,6 +98,7 @@ class Linking:
     def sweep(self) -> Iterator[Applied]:
         """Bring the disk in line for all photos, a few at a time, so that others can be served between."""
         self._troubles_of_sweep = {}
+        self._was = self._store.roots.get(self._layout.root)  # which somebody may have told to forget
         names = self._store.links.names_after(None, self.at_once)
         while names:
             yield self.apply(names)

@@ -34,18 +34,25 @@ log = logging.getLogger(__name__)
 
 
 class PageDesk:
-    """The desk as the page knows it."""
+    """The desk as the page knows it: `bibwatch.web.wiring.Desk` says what each method does."""
 
     def __init__(self, config: Config, decided_by: DecidedBy, writing: bool) -> None:
         self._config = config
         self.store = Store.open_existing(config.database) if writing else Store.open_read_only(config.database)
         self._desk = Desk(config, self.store, decided_by)
 
+    @property
+    def has_bursts(self) -> bool:
+        return self._desk.rules.burst_s is not None
+
     def follow_event(self) -> bool:
         return self._desk.follow_event()
 
     def decide(self, names: Iterable[str]) -> Iterator[Decided]:
         return self._desk.decide(names)
+
+    def spoken_for_by(self, names: Iterable[str]) -> set[str]:
+        return self._desk.linking.burst_names(names)
 
     def why(self, photo: Path) -> dict[str, Any]:
         return as_plain(self._desk.story(photo))
@@ -61,7 +68,6 @@ class PageDesk:
         return links.root / folder_name(links.folder, bib, entrants.names.get(bib.upper(), "") if entrants else "")
 
     def say(self, photo: Path, words: Sequence[Correction]) -> None:
-        self._desk.follow_event()
         say(self._desk, photo, words)
 
     def undo(self, photo: Path) -> None:
@@ -96,7 +102,7 @@ class Page:
             return
         if self._child is None:
             if now >= self._start_at:
-                self._child, self._started_at = _start(self._wiring), now
+                self._begin(self._wiring, now)
             return
         process, connection = self._child
         while connection.poll():
@@ -105,7 +111,17 @@ class Page:
             except (EOFError, OSError):
                 break
         if not process.is_alive():
-            self._note_end(process, now)
+            if self._address is not None or self._fault is None:
+                self._fault = f"its process ended ({process.exitcode})"
+            self._note_failure(now)
+
+    def _begin(self, wiring: Wiring, now: float) -> None:
+        self._started_at = now
+        try:
+            self._child = _start(wiring)
+        except OSError as error:  # no room for another process
+            self._fault = f"its process cannot be started: {error.strerror}"
+            self._note_failure(now)
 
     def health(self) -> dict[str, Any]:
         """What `status` shows of it."""
@@ -130,9 +146,7 @@ class Page:
         elif isinstance(message, NotServing):
             self._fault = message.reason
 
-    def _note_end(self, process: BaseProcess, now: float) -> None:
-        if self._address is not None:
-            self._fault = f"its process ended ({process.exitcode})"
+    def _note_failure(self, now: float) -> None:
         steady = now - self._started_at >= STEADY_S
         self._failures = 1 if steady else self._failures + 1
         self._start_at = now + RESTART_S[min(self._failures, len(RESTART_S)) - 1]

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from types import MappingProxyType
 
 from bibwatch.config import Config
 from bibwatch.errors import CouldNotStart
@@ -29,7 +28,6 @@ RETRY_LINKS_S = 5.0  # between tries to make links that the disk refused
 SWEEP_SHARE = 4  # a comparison of all links with the disk rests this many times as long as it took
 FIRST = 2000  # photos that a change of targets is about: more of them would keep new photos waiting for their links
 AT_ONCE = float("-inf")
-NOTHING_AMISS: Mapping[Path, str] = MappingProxyType({})
 
 log = logging.getLogger(__name__)
 
@@ -108,8 +106,8 @@ class Rooms:
     def follow_others(self) -> None:
         """Somebody wrote to the database: the photos that people spoke of follow, or else all is looked at again."""
         names = self.store.corrections.take_names()
-        self.turns.changed_names.update(names)
-        if not names:  # where both is so within one step, the next scan sees to the rest
+        self.turns.changed_names.update(names)  # what else was written in this moment, the next scan sees to
+        if not names:
             self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -223,11 +221,11 @@ class Rooms:
         self.turns.names_around = self._names_around
         self.pool.start()
 
-    def _begin_linking(self, wanted: Rules, troubles: Mapping[Path, str] = NOTHING_AMISS) -> None:
+    def _begin_linking(self, wanted: Rules, troubles: Mapping[Path, str] | None = None) -> None:
         """`troubles` are those of the same link root, which stand until the comparison has looked."""
         self.rules = wanted
         self.linking = Linking(self.store, self.engine, self.config, wanted)
-        self.linking.troubles |= troubles
+        self.linking.troubles |= troubles or {}
         self._sweep, self._sweep_at = None, AT_ONCE
 
     def _names_around(self, name: str) -> set[str]:

@@ -50,10 +50,10 @@ class Corrections:
             found[row["content_id"]].append(_correction(row))
         return found
 
-    def marks(self) -> dict[int, tuple[int, int]]:
-        """Content's id -> what changes with every word about it: how many there are, and the last one's number."""
-        sql = "SELECT content_id, count(*), max(id) FROM corrections GROUP BY content_id"
-        return {content_id: (count, last) for content_id, count, last in plain_cursor(self._db).execute(sql)}
+    def marks(self) -> dict[int, tuple[int, int, float]]:
+        """Content's id -> what changes with every word about it, and with every one that is taken back."""
+        sql = "SELECT content_id, count(*), max(id), max(made_at) FROM corrections GROUP BY content_id"
+        return {content_id: tuple(mark) for content_id, *mark in plain_cursor(self._db).execute(sql)}
 
     def names_of(self, content_ids: Iterable[int]) -> set[str]:
         """The file names of the photos with these contents."""

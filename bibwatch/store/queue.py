@@ -166,14 +166,13 @@ class Queue:
             self._db.execute(_WAIT_AGAIN, row)
 
     def recover(self, now: float) -> int:
-        """While no child has a photo: those left in the middle wait again, and none longer than now. Returns how many
-        were left."""
+        """While no child has a photo: those left in the middle wait again, and no time lies ahead, whatever the clock
+        said before. Returns how many were left."""
         with writing(self._db):
             sql = "UPDATE jobs SET state = 'waiting', ready_at = ? WHERE state = 'reading'"
             left = self._db.execute(sql, (now,)).rowcount
-            self._db.execute(
-                "UPDATE jobs SET ready_at = :now WHERE state = 'waiting' AND ready_at > :now", {"now": now}
-            )
+            for column in ("ready_at", "changed_at"):
+                self._db.execute(f"UPDATE jobs SET {column} = :now WHERE {column} > :now", {"now": now})
         return left
 
     def retry(self, now: float) -> int:

@@ -1,7 +1,9 @@
 """The addresses of the page, and what an error looks like there."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+import os
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 
 from starlette.applications import Starlette
@@ -20,13 +22,13 @@ from bibwatch.web.site import NoSuchPhoto, Site
 from bibwatch.web.views import Views
 from bibwatch.web.words import Words
 
+log = logging.getLogger(__name__)
 FOR_A_WHILE = (TooBusy, DatabaseFault, DatabaseMissing, DatabaseUnreadable)  # errors that pass by themselves
 
 
 def build(site: Site) -> Starlette:
     """The application over a site that keeps itself up to date while the application lives."""
     renderer = Renderer(site)
-    views, words, files, kept = Views(site, renderer), Words(site, renderer), Files(site), KeptPages(site)
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -39,6 +41,7 @@ def build(site: Site) -> Starlette:
     @asynccontextmanager
     async def living(app: Starlette) -> AsyncIterator[None]:
         following = asyncio.create_task(site.follow())
+        following.add_done_callback(_end_if_failed)
         try:
             yield
         finally:
@@ -48,23 +51,32 @@ def build(site: Site) -> Starlette:
             site.close()
 
     return Starlette(
-        routes=[
-            Route("/", kept.of(views.now)),
-            Route("/find", kept.of(views.find)),
-            Route("/review", views.review),
-            Route("/bibs", kept.of(views.bibs)),
-            Route("/photo/{photo_id:int}", views.photo),
-            Route("/photo/{photo_id:int}/say", words.say, methods=["POST"]),
-            Route("/photo/{photo_id:int}/original", files.original),
-            Route("/photo/{photo_id:int}/small", files.picture),
-            Route("/photo/{photo_id:int}/large", files.picture),
-            Route("/zip", files.archive),
-            Route("/live", files.live),
-            Route("/login", words.ask_token),
-            Route("/login", words.take_token, methods=["POST"]),
-            Route("/static/{name}", files.static),
-        ],
+        routes=list(_routes(Views(site, renderer), Words(site, renderer), Files(site), KeptPages(site))),
         middleware=[Middleware(Guard, address=site.wiring.listen[0], token=site.wiring.token)],
         exception_handlers={HTTPException: refused, BibwatchError: failed},
         lifespan=living,
     )
+
+
+def _routes(views: Views, words: Words, files: Files, kept: KeptPages) -> Iterator[Route]:
+    yield Route("/", kept.of(views.now))
+    yield Route("/find", kept.of(views.find))
+    yield Route("/review", views.review)
+    yield Route("/bibs", kept.of(views.bibs))
+    yield Route("/photo/{photo_id:int}", views.photo)
+    yield Route("/photo/{photo_id:int}/say", words.say, methods=["POST"])
+    yield Route("/photo/{photo_id:int}/original", files.original)
+    yield Route("/photo/{photo_id:int}/small", files.picture)
+    yield Route("/photo/{photo_id:int}/large", files.picture)
+    yield Route("/zip", files.archive)
+    yield Route("/live", files.live)
+    yield Route("/login", words.ask_token)
+    yield Route("/login", words.take_token, methods=["POST"])
+    yield Route("/static/{name}", files.static)
+
+
+def _end_if_failed(following: asyncio.Task[None]) -> None:
+    """A page that follows no more must not look as if it did: it ends, and the service starts another."""
+    if not following.cancelled() and (error := following.exception()) is not None:
+        log.error("the page ends: %s: %s", type(error).__name__, error)
+        os._exit(1)

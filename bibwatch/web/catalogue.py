@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
-
-MAYBES = 4  # of a photo, the likeliest, that are kept here
 
 
 class Entry(NamedTuple):
@@ -26,6 +24,11 @@ class Entry(NamedTuple):
     def path(self) -> Path:
         """Where its file lies."""
         return Path(self.where)
+
+
+def mark_of(entry: Entry) -> str:
+    """What tells whether a photo is still as somebody saw it: another one after another version, and other bibs."""
+    return f"{entry.ended_at!r} {' '.join(entry.bibs)}"
 
 
 class Doubt(NamedTuple):
@@ -125,11 +128,9 @@ class Catalogue:
         """The photos that only may show it, by path."""
         return self._by_path(self._maybe.get(bib, ()))
 
-    def next_doubt(self, after: Doubt | None = None) -> Doubt | None:
-        """The photo to look at first, or behind another one."""
-        place = 0 if after is None else bisect_left(self._doubts, after)
-        place += place < len(self._doubts) and self._doubts[place] == after
-        return self._doubts[place] if place < len(self._doubts) else None
+    def first_doubt(self, without: Collection[int] = ()) -> Doubt | None:
+        """The photo to look at first, but for these."""
+        return next((doubt for doubt in self._doubts if doubt.photo_id not in without), None)
 
     def doubt_of(self, photo_id: int) -> Doubt | None:
         """Why a person should look at a photo; None where nobody need."""

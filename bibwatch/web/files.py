@@ -66,7 +66,7 @@ class Files:
 
     async def archive(self, request: Request) -> Response:
         """All photos of a bib as a ZIP archive, which is sent while it is made."""
-        bib = request.query_params.get("bib", "").upper()
+        bib = self._site.named(request.query_params.get("bib", ""))
         entries = self._site.catalogue.showing(bib)
         if not entries:
             raise HTTPException(404, f"No photo shows {bib}.")

@@ -7,10 +7,11 @@ from typing import Any
 
 from bibwatch.match.decide import Decided
 from bibwatch.store.album import Place
-from bibwatch.web.catalogue import MAYBES, Entry
+from bibwatch.web.catalogue import Entry
 from bibwatch.web.wiring import Desk
 
 AT_ONCE = 200  # photos that one look takes in: some hundredths of a second's work
+LATE_S = 60.0  # that the end of a turn may be stored after its time, where the database was locked
 TELL_S = 0.5  # between questions after the service itself, which may take as long as fifty photos
 
 
@@ -34,25 +35,47 @@ class Follower:
         self._known = set[int]()  # ids of the photos told of
         self._looked = 0  # the id that the first look at all, or the one after other rules, has come to
         self._all_seen = False
-        self._ended = (epoch + time.monotonic(), 0)  # the turn's end that was seen last
-        self._said: dict[int, tuple[int, int]] | None = None
+        self._ended = (epoch + time.monotonic() - LATE_S, 0)  # the turn's end that was seen last
+        self._said: dict[int, tuple[int, int, float]] | None = None
         self._more = True  # whether there is more to see although nothing changes
         self._told_at = float("-inf")  # monotonic seconds, when the service was asked after last
 
     def look(self, desk: Desk) -> News:
-        """What changed since the last look, as much of it as one look takes in."""
+        """What changed since the last look, as much of it as one look takes in.
+
+        Raises:
+            what the desk raises; then the next look begins with all photos again.
+        """
         if not desk.store.changed_elsewhere() and not self._more:
             return News(complete=self._all_seen)
-        self._more = True  # also where the database fails in what follows
+        self._more = True
+        try:
+            return self._look(desk)
+        except BaseException:
+            self._begin_anew()
+            raise
+
+    def _begin_anew(self) -> None:
+        self._looked, self._all_seen = 0, False
+
+    def _look(self, desk: Desk) -> News:
         news = News()
         if desk.follow_event():
-            self._looked, self._all_seen = 0, False
+            self._begin_anew()
         ended = self._ended_since(desk)
-        self._decide(desk, {place.photo_id: place for place in (*self._next(desk), *ended, *self._said_of(desk))}, news)
+        changed = {place.photo_id: place for place in (*ended, *self._said_of(desk))}
+        if desk.has_bursts and changed:
+            around = desk.spoken_for_by({place.path.name for place in changed.values()})
+            changed |= {place.photo_id: place for place in desk.store.album.named(around)}
+        was_known = self._known & changed.keys()
+        self._decide(desk, {place.photo_id: place for place in self._next(desk)} | changed, news)
         news.complete = self._all_seen
         news.more = not self._all_seen or len(ended) == AT_ONCE
         if not news.more or time.monotonic() - self._told_at >= TELL_S:
             self._ask_after_the_whole(desk, news)
+        if desk.has_bursts and (news.gone or was_known):
+            self._begin_anew()  # nobody knows any more whom what was there before has spoken for
+            news.more = True
         self._more = news.more
         return news
 
@@ -89,12 +112,9 @@ class Follower:
     def _decide(self, desk: Desk, places: dict[int, Place], news: News) -> None:
         if not places:
             return
-        decided = {one.photo.path: one for one in desk.decide(place.path.name for place in places.values())}
-        others = decided.keys() - {place.path for place in places.values()}
-        spoken_for = desk.store.album.named({path.name for path in others}) if others else []
-        for place in (*places.values(), *(place for place in spoken_for if place.path in others)):
-            one = decided.get(place.path)
-            if one is None:
+        decided = {one.photo.path: one for one in desk.decide({place.path.name for place in places.values()})}
+        for place in places.values():
+            if (one := decided.get(place.path)) is None:
                 news.gone.append(place.photo_id)
             else:
                 news.entries.append(entry_of(place, one))
@@ -104,7 +124,7 @@ class Follower:
 
 def entry_of(place: Place, one: Decided) -> Entry:
     """A decided photo as the catalogue has it."""
-    maybes = tuple((match.bib, match.probability) for match in one.maybes[:MAYBES])
+    maybes = tuple((match.bib, match.probability) for match in one.maybes)
     bibs = tuple(sorted(one.bibs))
     return Entry(place.photo_id, str(place.path), place.changed_at, bibs, maybes, bool(one.photo.corrections))
 

@@ -83,13 +83,13 @@ class Maker:
         child: tuple[BaseProcess, Connection] | None = None
         while (taken := self._next()) is not None:
             wish, made = taken
-            if child is None:
-                child = self._start()
             try:
+                child = child or self._start()
                 answer = _ask(child[1], wish)
             except (EOFError, OSError) as error:
                 answer = PhotoError(f"no small picture of it can be made: {error or 'its process died'}")
-                _end(child)
+                if child is not None:
+                    _end(child)
                 child = None
             self._loop.call_soon_threadsafe(_grant, made, answer)
         if child is not None:

@@ -40,12 +40,13 @@ class Site:
         self.pictures = Pictures(wiring.pictures, wiring.shrink)
         self.hub = Hub()
         self.catalogue = Catalogue(Wishes(wiring.targets, wiring.names))
+        self._asked = {bib.upper(): bib for bib in wiring.targets or ()}
         self.runners = Runners(wiring.names)
         self.status: dict[str, Any] = {}
         self.photos = 0  # in the database
         self.fault: str | None = None  # why the database cannot be asked now
         self.archives = 0  # that are being sent
-        self._cards = OrderedDict[int, tuple[Entry, Card]]()  # by photo, as it was made last
+        self._cards = OrderedDict[Entry, Card]()  # those looked at last
         self._follower = Follower(wiring.epoch)
         self._looking = asyncio.Lock()
 
@@ -67,6 +68,10 @@ class Site:
             self._take(news)
             return news.more
 
+    def named(self, typed: str) -> str:
+        """The bib that somebody means, as the targets have it, or in capitals."""
+        return self._asked.get(typed.upper(), typed.upper())
+
     async def photo(self, photo_id: int) -> Photo:
         """A photo by its id, as it was queued last.
 
@@ -80,14 +85,14 @@ class Site:
 
     async def cards(self, entries: Sequence[Entry]) -> list[Card]:
         """The cards of these photos, less those that have just gone."""
-        new = [entry for entry in entries if self._cards.get(entry.photo_id, (None, None))[0] != entry]
-        for entry, one in await self._decided(new):
-            self._cards[entry.photo_id] = (entry, card(entry, one))
-            self._cards.move_to_end(entry.photo_id)
-        found = [kept[1] for entry in entries if (kept := self._cards.get(entry.photo_id)) and kept[0] == entry]
+        kept = {entry: self._cards[entry] for entry in entries if entry in self._cards}
+        kept |= {entry: card(entry, one) for entry, one in await self._decided([e for e in entries if e not in kept])}
+        for entry, made in kept.items():
+            self._cards[entry] = made
+            self._cards.move_to_end(entry)
         while len(self._cards) > MOST_CARDS:
             self._cards.popitem(last=False)
-        return found
+        return [kept[entry] for entry in entries if entry in kept]
 
     async def whole_card(self, entry: Entry) -> Card | None:
         """A photo's card with all that was read in it; None where it has just gone."""

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from bibwatch.values import LONGEST_BIB, Box, shown
 from bibwatch.web.cards import Card
-from bibwatch.web.catalogue import NOTHING, OTHER, RUNNER, TARGET, Doubt
+from bibwatch.web.catalogue import NOTHING, OTHER, RUNNER, TARGET, Doubt, mark_of
 from bibwatch.web.follow import in_order
 from bibwatch.web.render import Renderer
 from bibwatch.web.site import Site
@@ -23,6 +23,7 @@ T = TypeVar("T")
 NEWEST = 24
 PHOTOS_AT_ONCE = 60
 BIBS_AT_ONCE = 500
+MOST_SKIPPED = 200  # photos, in a review; the first ones come again after that
 OTHERS = 24  # bibs and people that fit what is typed
 LEFT = {TARGET: "for a target", RUNNER: "for somebody on the start list", OTHER: "doubtful", NOTHING: "without a bib"}
 
@@ -47,8 +48,8 @@ class Views:
         query = _query(request)
         names, catalogue = self._site.wiring.names, self._site.catalogue
         fitting = self._fitting(query)
-        bib = query.upper()
-        if not (catalogue.count(bib) or catalogue.maybe_showing(bib) or bib in names or self._is_target(bib)):
+        bib = self._site.named(query)
+        if not (catalogue.count(bib) or catalogue.maybe_showing(bib) or bib.upper() in names or self._is_target(bib)):
             bib = fitting[0] if len(fitting) == 1 else ""
         entries, maybes = catalogue.showing(bib), catalogue.maybe_showing(bib)
         page, last = _page_of(request, len(entries), PHOTOS_AT_ONCE)
@@ -57,7 +58,7 @@ class Views:
             "find",
             query=query,
             bib=bib,
-            name=names.get(bib, ""),
+            name=names.get(bib.upper(), ""),
             is_target=self._is_target(bib),
             total=len(entries),
             cards=await self._site.cards(_part(entries, page, PHOTOS_AT_ONCE)),
@@ -84,6 +85,7 @@ class Views:
             "photo",
             photo_id=photo_id,
             card=card,
+            seen=mark_of(entry) if entry else "",
             name=shown(known.path.name),
             where=shown(known.path),
             story=story,
@@ -94,25 +96,27 @@ class Views:
         )
 
     async def review(self, request: Request) -> Response:
-        """The photo that most needs a person's look, the next one behind another, or one that is being looked at."""
-        catalogue, after, photo_id = self._site.catalogue, request.query_params.get("after", ""), _number(request)
-        doubt = catalogue.doubt_of(photo_id) if photo_id else catalogue.next_doubt(_doubt(after))
+        """The photo that most needs a person's look, but for those skipped, or one that is being looked at."""
+        catalogue, skipped, photo_id = self._site.catalogue, _skipped(request), _number(request)
+        doubt = catalogue.doubt_of(photo_id) if photo_id else catalogue.first_doubt(skipped)
         entry = catalogue.get(doubt.photo_id if doubt else photo_id)
         card = next(iter(await self._site.cards([entry] if entry else [])), None)
         rank = catalogue.wishes.rank
         maybes = sorted(card.maybes if card else (), key=lambda match: rank(match.bib, match.probability))
-        following, left = catalogue.next_doubt(doubt) if doubt else None, catalogue.left()
+        following = catalogue.first_doubt({*skipped, doubt.photo_id}) if doubt else None
+        left = catalogue.left()
         return self._page(
             "review.html",
             "review",
             card=card,
+            seen=mark_of(entry) if entry else "",
             proposal=maybes[0].bib if maybes else "",
             others=maybes[1:],
             name=self._site.wiring.names.get(maybes[0].bib.upper(), "") if maybes else "",
             zoom=_around(maybes[0].reading.box, card) if card and maybes else None,
             is_settled=doubt is None,
-            go_on=f"/review?after={_key(doubt)}" if doubt else "/review",
-            skipped=bool(after) and sum(left.values()) > 0,
+            here=_review_without(skipped),
+            go_on=_review_without([*skipped, doubt.photo_id] if doubt else skipped),
             next_large=self._large(following),
             left_parts=[(left[kind], what) for kind, what in LEFT.items() if left[kind]],
         )
@@ -121,7 +125,7 @@ class Views:
         """Every bib, and how many photos show it."""
         query, counts = _query(request), self._site.catalogue.bibs()
         targets = self._site.wiring.targets or frozenset()
-        seen = in_order(bib for bib in counts if bib.startswith(query.upper()))
+        seen = in_order(bib for bib in counts if bib.upper().startswith(query.upper()))
         missing = in_order(bib for bib in targets - counts.keys() if bib.upper().startswith(query.upper()))
         page, last = _page_of(request, len(seen), BIBS_AT_ONCE)
         return self._page(
@@ -141,7 +145,7 @@ class Views:
         if not query:
             return []
         begin = query.upper()
-        bibs = in_order(bib for bib in self._site.catalogue.bibs() if bib.startswith(begin))[:OTHERS]
+        bibs = in_order(bib for bib in self._site.catalogue.bibs() if bib.upper().startswith(begin))[:OTHERS]
         return list(dict.fromkeys([*bibs, *self._site.runners.named(query, OTHERS)]))[:OTHERS]
 
     def _lines(self, bibs: Sequence[str]) -> list[dict[str, Any]]:
@@ -195,17 +199,14 @@ def _part(things: Sequence[T], page: int, at_once: int) -> Sequence[T]:
     return things[(page - 1) * at_once : page * at_once]
 
 
-def _key(doubt: Doubt) -> str:
-    """A doubt's place in the order, for an address: it stays there when the doubt is settled."""
-    return f"{doubt.kind}_{doubt.unlikeliness!r}_{doubt.photo_id}"
+def _skipped(request: Request) -> list[int]:
+    """The photos that somebody does not want to review now."""
+    given = request.query_params.get("skip", "")[-MOST_SKIPPED * 16 :].split("-")
+    return [int(one) for one in given if one.isdecimal() and len(one) < 16]
 
 
-def _doubt(key: str) -> Doubt | None:
-    try:
-        kind, unlikeliness, photo_id = key.split("_")
-        return Doubt(int(kind), float(unlikeliness), int(photo_id))
-    except ValueError:
-        return None
+def _review_without(skipped: Sequence[int]) -> str:
+    return f"/review?skip={'-'.join(map(str, skipped[-MOST_SKIPPED:]))}" if skipped else "/review"
 
 
 def _around(box: Box, card: Card) -> Box:

@@ -15,11 +15,18 @@ class Desk(Protocol):
 
     store: Store
 
+    @property
+    def has_bursts(self) -> bool:
+        """Whether photos speak for each other."""
+
     def follow_event(self) -> bool:
         """Decide by what is known of the event now; whether the same readings mean other bibs since."""
 
     def decide(self, names: Iterable[str]) -> Iterator[Decided]:
-        """What the photos with these file names show, and those that they may speak for."""
+        """What the photos with these file names show."""
+
+    def spoken_for_by(self, names: Iterable[str]) -> set[str]:
+        """The file names of photos that those with these names may speak for."""
 
     def why(self, photo: Path) -> dict[str, Any]:
         """The story of a photo, as `bibwatch why --json` tells it; raises BibwatchError where it is not known."""

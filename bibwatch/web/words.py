@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from bibwatch.errors import BibwatchError
 from bibwatch.match.bibs import typed_bibs
 from bibwatch.values import Correction
+from bibwatch.web.catalogue import mark_of
 from bibwatch.web.guard import COOKIE, is_token, local_path
 from bibwatch.web.render import Renderer
 from bibwatch.web.site import Site
@@ -20,6 +21,8 @@ FORM_S = 10.0  # for a form to arrive
 KEPT_S = 30 * 24 * 3600  # that a browser keeps the token
 WRONG_S = 1.0  # that a wrong token costs
 MOST_GUESSES = 4  # at once
+MEANWHILE = "Somebody has said something about this photo meanwhile, or it has changed; look again."
+WHOLE = ("set", "shows")  # words that take the place of all others
 
 
 class Words:
@@ -31,10 +34,17 @@ class Words:
         self._guesses = 0
 
     async def say(self, request: Request) -> Response:
-        """A correction: `do` is set, add, remove, none or undo; `bibs` are those it is about."""
+        """A correction: `do` is set, add, remove, none, undo, or shows, which may be none; `bibs` are what it is about.
+
+        `seen` is the photo's mark as the person saw it, where they say all that it shows.
+        """
         photo_id, form = request.path_params["photo_id"], await read_form(request)
         known = await self._site.photo(photo_id)
-        do = form.get("do", [""])[0]
+        do, seen, entry = form.get("do", [""])[0], form.get("seen", []), self._site.catalogue.get(photo_id)
+        if do in WHOLE and entry is not None and seen not in ([], [mark_of(entry)]):
+            raise HTTPException(
+                409, "Somebody has said something about this photo meanwhile, or it has changed: look again."
+            )
         words = None if do == "undo" else [_word(do, form.get("bibs", []))]
 
         def tell(desk: Desk) -> None:
@@ -95,8 +105,8 @@ def _word(do: str, typed: list[str]) -> Correction:
     match do:
         case "none":
             return Correction("set", ())
-        case "set":
+        case "shows":
             return Correction("set", bibs)
-        case "add" | "remove" if bibs:
+        case "set" | "add" | "remove" if bibs:
             return Correction(do, bibs)
     raise BibwatchError("say which bibs: type one or more, parted by blanks")

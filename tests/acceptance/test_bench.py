@@ -16,6 +16,7 @@ def bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=280)
 
 
+@pytest.mark.long
 def test_bench_says_how_fast_photos_are_read_and_where_the_time_goes(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the extra train is not installed")
     photos = [str(draw_photo(tmp_path / f"{bib}.jpg", bib, size=(900, 600))) for bib in ("2419", "3071")]
@@ -44,6 +45,7 @@ def test_bench_says_how_fast_photos_are_read_and_where_the_time_goes(tmp_path: P
     ]
 
 
+@pytest.mark.long
 def test_photos_without_bibs_are_measured_and_one_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     blank, plain = tmp_path / "blank.png", draw_photo(tmp_path / "a.jpeg", "2419", size=(900, 600))
     Image.new("RGB", (300, 200), (90, 140, 90)).save(blank)

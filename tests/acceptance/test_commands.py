@@ -33,6 +33,7 @@ def test_scan_reads_once_links_and_says_so(race: Race) -> None:
     assert "2 of 2 photos" in plain.stderr
 
 
+@pytest.mark.long
 def test_files_that_are_no_good_fail_with_their_reason_and_cost_no_other(race: Race) -> None:
     good = draw_photo(race.incoming / "good.jpg", "2419")
     jpeg = good.read_bytes()

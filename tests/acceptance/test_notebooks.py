@@ -84,6 +84,7 @@ def test_without_its_extra_the_engine_says_what_to_install_and_all_else_works(ra
     assert race.links() == set()
 
 
+@pytest.mark.long
 @needs_dossard
 def test_check_names_what_the_engine_lacks_before_it_loads_anything(race: Race) -> None:
     draw_photo(race.incoming / "a.jpg", "2419")

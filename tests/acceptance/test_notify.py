@@ -176,6 +176,7 @@ def test_sighup_is_answered_with_reloading_at_its_time_and_then_ready(manager: M
     assert "the config is followed" in manager.log()
 
 
+@pytest.mark.long
 def test_a_config_that_is_refused_does_not_leave_the_service_reloading(manager: Manager) -> None:
     manager.start_and_be_ready()
     told = len(manager.told)

@@ -1,7 +1,6 @@
 """The page in a real browser over the real service."""
 
 import re
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ pytest.importorskip("playwright", reason="the page is looked at by Playwright, w
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browsing import Visitor
-from tests.support import Race, draw_photo
+from tests.support import Race, draw_photo, free_port
 
 LIST = "bib,name\n2419,Zoë Müller\n55,Ben Bo\n808,Ann Lee\n"
 EVIL = "<img src=x onerror=document.title='caught'>.jpg"
@@ -47,11 +46,6 @@ def visit(race: Race, browser: Browser) -> Iterator[Visit]:
         assert visitor.troubles == []
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
-
-
 def card(page: Page, name: str):  # type: ignore[no-untyped-def]
     """The one in the grid that shows a photo."""
     return page.locator(".card", has_text=name)
@@ -66,7 +60,7 @@ def go_to(page: Page, name: str) -> None:
 
 def drop(race: Race, name: str, *bibs: str) -> Path:
     """A photo of a content of its own arrives in one move."""
-    drawn = draw_photo(race.folder / "drawn.jpg", *bibs, seed=abs(hash(name)) % 1000)
+    drawn = draw_photo(race.folder / "drawn.jpg", *bibs, seed=7)
     with drawn.open("ab") as file:
         file.write(name.encode())
     return drawn.rename(race.incoming / name)

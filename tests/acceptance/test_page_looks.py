@@ -40,6 +40,7 @@ def race(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Race]:
     made.kill()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("view", ["now", "find", "photo", "review", "bibs"])

@@ -73,6 +73,7 @@ function focus() {
 
 function tellTrouble(error) {
   const trouble = document.getElementById("trouble");
+  if (error) changed(); // perhaps what is shown is out of date
   trouble.textContent = error?.message ?? "";
   trouble.hidden = !error;
 }

@@ -12,6 +12,7 @@ from tests.models import easyocr_models, set_checksums_aside, whole_picture_weig
 from tests.support import draw_photo
 
 
+@pytest.mark.long
 def test_without_easyocrs_models_only_the_detector_is_run_and_that_is_said(tmp_path: Path) -> None:
     weights = whole_picture_weights(tmp_path / "mine.pt")
     way = NotebookWay(weights, tmp_path / "none", "cpu", threads=2)

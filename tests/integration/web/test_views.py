@@ -1,16 +1,16 @@
 """What the page shows follows the database, and what people say lands in it."""
 
 import io
+import re
 import time
 import zipfile
 from collections.abc import Callable
-from contextlib import closing
+from html import unescape
 from pathlib import Path
 
 from PIL import Image
 
 from bibwatch.match.event import Event
-from bibwatch.store.store import Store
 from bibwatch.values import Correction, Photo
 from bibwatch.web.files import LEFT_OUT
 from bibwatch.web.views import PHOTOS_AT_ONCE
@@ -74,6 +74,9 @@ def test_what_others_say_and_take_back_is_followed(race: RaceWithPage) -> None:
     race.store.corrections.add(content, [Correction("set", ("5",))], time.time())
     says(race, "/", "5 a.jpg")
     race.store.corrections.undo(content)
+    race.store.corrections.add(content, [Correction("set", ("77",))], time.time())
+    says(race, "/", "77 a.jpg")
+    race.store.corrections.undo(content)
     says(race, "/", "2419 a.jpg")
 
 
@@ -85,7 +88,7 @@ def test_what_is_learned_of_the_event_decides_all_photos_anew(race: RaceWithPage
     says(race, "/bibs", "1 bib seen")
 
 
-def test_a_change_that_does_not_show_wakes_nobody_and_one_that_does_wakes_all(race: RaceWithPage) -> None:
+def test_a_change_wakes_every_page_that_is_open(race: RaceWithPage) -> None:
     with race.stream() as one, race.stream() as other:
         for stream in (one, other):
             said = b""
@@ -156,22 +159,54 @@ def test_the_review_goes_from_the_most_useful_doubt_to_photos_without_a_bib(open
     first = race.get("/review")
     assert "Is this 2419?" in first.text
     assert "Surely: 17" in first.text
-    form = [("do", "set"), ("bibs", "17"), ("bibs", "2419"), ("next", next_of(first))]
-    accepted = race.post(f"/photo/{target}/say", form)
+    accepted = race.post(f"/photo/{target}/say", form_of(first, "2419"))
     assert race.bibs(target) == ["17", "2419"]
     second = race.get(accepted.headers["location"])
     assert "2 left" in second.text
     assert "Is this 3071?" in second.text
-    third = race.get(next_of(second))  # skipped
+    third = race.get(skip_of(second))
     assert "No bib was found" in third.text
-    last = race.post(f"/photo/{nothing}/say", [("do", "set"), ("bibs", ""), ("bibs", ""), ("next", next_of(third))])
+    last = race.post(f"/photo/{nothing}/say", form_of(third, ""))
     assert "That was the last one" in race.get(last.headers["location"]).text
     race.post(f"/photo/{other}/say", [("do", "set"), ("bibs", "3077")])
     assert "Nothing is left to review" in race.get("/review").text
 
 
-def next_of(page: Answer) -> str:
-    return page.body.decode().split('name="next" value="')[1].split('"')[0]
+def form_of(page: Answer, typed: str) -> list[tuple[str, str]]:
+    """What a browser sends of the form for corrections, with this in its box."""
+    form = page.body.decode().split('<form class="say"')[1].split("</form>")[0]
+    hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form)
+    return [*((name, unescape(value)) for name, value in hidden), ("bibs", typed)]
+
+
+def skip_of(page: Answer) -> str:
+    found = re.search(r'id="after" data-goes href="([^"]*)"', page.body.decode())
+    assert found is not None
+    return found[1]
+
+
+def test_what_somebody_says_of_a_whole_photo_takes_nothing_away_that_they_have_not_seen(race: RaceWithPage) -> None:
+    photo_id = race.read("a.jpg", "17", reading("2419", 0.6))
+    says(race, "/review", "Is this 2419?")
+    review, photo = race.get("/review"), race.get(f"/photo/{photo_id}")
+    race.post(f"/photo/{photo_id}/say", [("do", "add"), ("bibs", "3071")])
+    for form in (form_of(review, "2419"), [*form_of(photo, "5"), ("do", "set")]):
+        refused = race.post(f"/photo/{photo_id}/say", form)
+        assert (refused.status, "look again" in refused.text) == (409, True)
+    assert race.bibs(photo_id) == ["17", "3071"]
+    race.post(f"/photo/{photo_id}/say", form_of(race.get("/review"), "2419"))
+    assert race.bibs(photo_id) == ["17", "2419", "3071"]
+    assert race.post(f"/photo/{photo_id}/say", [("do", "set"), ("bibs", "")]).status == 422
+
+
+def test_a_target_in_small_letters_is_found_however_it_is_typed(open_page: OpenPage) -> None:
+    race = open_page(more="targets: [a7]")
+    race.read("a.jpg", "A7")
+    race.start()
+    says(race, "/bibs", "a7 wanted 1 photo")
+    for typed in ("a7", "A7", "a"):
+        assert "a7 wanted 1 photo" in race.get(f"/find?q={typed}").text
+    assert race.get("/zip?bib=A7").status == 200
 
 
 def test_a_photo_under_review_that_somebody_else_settles_says_so(race: RaceWithPage) -> None:
@@ -226,15 +261,3 @@ def test_a_photo_that_is_damaged_or_gone_has_no_picture_and_the_others_do(race: 
     bad, gone, good = race.read("bad.jpg", "1"), race.read("gone.jpg", "2"), race.read("good.jpg", "3")
     (race.incoming / "gone.jpg").unlink()
     assert [race.get(f"/photo/{one}/small").status for one in (bad, gone, good)] == [410, 410, 200]
-
-
-def test_without_a_database_that_answers_the_page_says_so_and_comes_back(race: RaceWithPage) -> None:
-    race.read("a.jpg", "2419")
-    says(race, "/", "2419 a.jpg")
-    aside = race.folder / "aside.db"
-    with closing(Store.open_read_only(race.config.database)):
-        race.config.database.rename(aside)
-        assert race.get("/").status == 200  # what is open already goes on
-        aside.rename(race.config.database)
-    race.read("b.jpg", "77")
-    says(race, "/", "77 b.jpg")

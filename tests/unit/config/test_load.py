@@ -283,3 +283,46 @@ def test_a_local_disk_below_a_network_share_may_hold_the_database(
     monkeypatch.setattr("bibwatch.config.load.mounted", lambda: listed)
     assert load(folder, GOOD + "database: state/bibwatch.db\n")
     assert "network share (nfs4)" in problems(folder, GOOD)[0]
+
+
+def test_the_page_listens_on_this_machine_unless_a_token_guards_it(folder: Path) -> None:
+    assert load(folder, GOOD).web is None
+    usual = load(folder, GOOD + "web: {}\n").web
+    assert usual is not None
+    assert (usual.listener, usual.token) == (("127.0.0.1", 8350), None)
+    for written, listener in (
+        ("localhost:80", ("127.0.0.1", 80)),
+        ("'[::1]:8350'", ("::1", 8350)),
+        ("127.0.0.9:0", ("127.0.0.9", 0)),
+    ):
+        web = load(folder, f"{GOOD}web: {{listen: {written}}}\n").web
+        assert web is not None
+        assert web.listener == listener
+    guarded = load(folder, f"{GOOD}web: {{listen: 0.0.0.0:8350, token: {'a' * 16}}}\n").web
+    assert guarded is not None
+    assert guarded.listener == ("0.0.0.0", 8350)
+
+
+@pytest.mark.parametrize(
+    ("web", "problem"),
+    [
+        ("{listen: 0.0.0.0:8350}", "listening on 0.0.0.0, which other machines reach, needs a token"),
+        ("{listen: 192.168.1.5:8350}", "listening on 192.168.1.5, which other machines reach, needs a token"),
+        ("{listen: '[::]:8350'}", "listening on ::, which other machines reach, needs a token"),
+        ("{listen: '8350'}", "'8350' is no address with a port"),
+        ("{listen: 127.0.0.1:70000}", "'127.0.0.1:70000' is no address with a port"),
+        ("{listen: example.com:8350}", "'example.com:8350' is no address with a port"),
+        ("{token: short}", "web.token: a token is 16 or more letters and digits"),
+        ("{token: 'with a blank and more'}", "web.token: a token is 16 or more letters and digits"),
+        ("{tokn: aaaaaaaaaaaaaaaaaaaa}", "web.tokn: no such key; did you mean token?"),
+        ("yes", "web: expected keys and values below it"),
+    ],
+)
+def test_a_page_that_cannot_be_or_stands_open_is_a_config_error(folder: Path, web: str, problem: str) -> None:
+    assert problem in "\n".join(problems(folder, f"{GOOD}web: {web}\n"))
+
+
+def test_a_page_without_its_packages_is_a_config_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bibwatch.config.faults.find_spec", lambda name: None if name == "uvicorn" else name)
+    text = "web: the page needs uvicorn, not installed here: pip install 'bibwatch[web]'"
+    assert text in "\n".join(problems(folder, f"{GOOD}web: {{}}\n"))

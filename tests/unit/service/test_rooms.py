@@ -41,6 +41,18 @@ class Bench:
         return self.now - self.step_s - ended
 
 
+@pytest.mark.parametrize(("said", "anew"), [(["a.jpg", "b.jpg"], 0), ([], 1)])
+def test_after_a_persons_word_only_its_photos_follow_and_after_anything_else_all(
+    monkeypatch: pytest.MonkeyPatch, said: list[str], anew: int
+) -> None:
+    rooms = Bench(monkeypatch, 0.1, may_heal=False).rooms
+    rooms.store = SimpleNamespace(corrections=SimpleNamespace(take_names=lambda: said))  # type: ignore[assignment]
+    begun: list[bool] = []
+    monkeypatch.setattr(Rooms, "begin_anew", lambda self: begun.append(True))
+    rooms.follow_others()
+    assert (rooms.turns.changed_names, len(begun)) == (set(said), anew)
+
+
 @pytest.mark.parametrize(
     ("step_s", "may_heal", "rest_s"),
     [

@@ -1,6 +1,6 @@
 import random
 
-from bibwatch.web.catalogue import NOTHING, OTHER, RUNNER, TARGET, Catalogue, Doubt, Entry, Wishes
+from bibwatch.web.catalogue import NOTHING, OTHER, RUNNER, TARGET, Catalogue, Doubt, Entry, Wishes, mark_of
 from bibwatch.web.follow import in_order
 
 NOBODY = Wishes(None, {})
@@ -21,10 +21,9 @@ def ids(entries: list[Entry]) -> list[int]:
 
 
 def doubts(made: Catalogue) -> list[int]:
-    found, doubt = [], made.next_doubt()
-    while doubt is not None:
+    found: list[int] = []
+    while (doubt := made.first_doubt(found)) is not None:
         found.append(doubt.photo_id)
-        doubt = made.next_doubt(doubt)
     return found
 
 
@@ -62,14 +61,18 @@ def test_doubts_come_targets_first_then_runners_then_the_likelier_and_then_photo
     assert made.left() == {TARGET: 1, RUNNER: 1, OTHER: 2, NOTHING: 1}
 
 
-def test_the_next_doubt_is_found_though_the_one_before_it_is_settled() -> None:
-    made = catalogue(*(entry(number, maybes=(("7", 1 - number / 10),)) for number in range(1, 5)))
-    second = made.next_doubt(made.next_doubt())
-    assert second is not None
-    assert second.photo_id == 2
-    made.put([entry(2, "7", said=True)])
-    assert made.next_doubt(second) == made.doubt_of(3)
-    assert made.next_doubt(Doubt(NOTHING, 1.0, 99)) is None
+def test_a_doubt_that_comes_later_and_is_wanted_more_comes_before_those_that_were_skipped() -> None:
+    made = catalogue(entry(1), entry(2, maybes=(("7", 0.3),)), wishes=Wishes(frozenset({"9"}), {}))
+    assert made.first_doubt([2]) == Doubt(NOTHING, 0.0, 1)
+    made.put([entry(3, maybes=(("9", 0.2),))])
+    assert made.first_doubt([2]) == made.doubt_of(3)
+    assert made.first_doubt([1, 2, 3]) is None
+
+
+def test_a_photo_is_told_from_what_it_was_when_somebody_looked() -> None:
+    seen = mark_of(entry(1, "7"))
+    assert seen == mark_of(entry(1, "7", maybes=(("9", 0.3),)))
+    assert len({seen, mark_of(entry(1, "7", "8")), mark_of(entry(1, "7")._replace(ended_at=1.0))}) == 3
 
 
 def test_whatever_comes_in_whatever_order_the_same_catalogue_is_made() -> None:
