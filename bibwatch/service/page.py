@@ -2,8 +2,10 @@
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -175,14 +177,21 @@ def _bytes_of(photo: Photo) -> bytes:
 def _start(wiring: Wiring) -> tuple[BaseProcess, Connection]:
     context = get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=live, args=(theirs, wiring, os.getpid()), name="bibwatch-page")
+    process = context.Process(target=live, args=(theirs, os.getpid()), name="bibwatch-page")
     process.start()
     theirs.close()
+    # A long start list fills the pipe until the child has begun to read, which may take a second, or never be.
+    threading.Thread(target=_hand_over, args=(ours, wiring), name="page", daemon=True).start()
     return process, ours
+
+
+def _hand_over(connection: Connection, wiring: Wiring) -> None:
+    with suppress(OSError):  # a child that died is noticed by its end
+        connection.send(wiring)
 
 
 def _end(child: tuple[BaseProcess, Connection]) -> None:
     process, connection = child
-    connection.close()
     process.kill()
     process.join(1.0)
+    connection.close()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 
 from starlette.applications import Starlette
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -21,6 +22,15 @@ from bibwatch.web.render import KeptPages, Renderer
 from bibwatch.web.site import NoSuchPhoto, Site
 from bibwatch.web.views import Views
 from bibwatch.web.words import Words
+
+
+class PhotoId(IntegerConvertor):
+    """A number in an address that the database can count to."""
+
+    regex = "[0-9]{1,18}"
+
+
+register_url_convertor("photo", PhotoId())
 
 log = logging.getLogger(__name__)
 FOR_A_WHILE = (TooBusy, DatabaseFault, DatabaseMissing, DatabaseUnreadable)  # errors that pass by themselves
@@ -63,11 +73,11 @@ def _routes(views: Views, words: Words, files: Files, kept: KeptPages) -> Iterat
     yield Route("/find", kept.of(views.find))
     yield Route("/review", views.review)
     yield Route("/bibs", kept.of(views.bibs))
-    yield Route("/photo/{photo_id:int}", views.photo)
-    yield Route("/photo/{photo_id:int}/say", words.say, methods=["POST"])
-    yield Route("/photo/{photo_id:int}/original", files.original)
-    yield Route("/photo/{photo_id:int}/small", files.picture)
-    yield Route("/photo/{photo_id:int}/large", files.picture)
+    yield Route("/photo/{photo_id:photo}", views.photo)
+    yield Route("/photo/{photo_id:photo}/say", words.say, methods=["POST"])
+    yield Route("/photo/{photo_id:photo}/original", files.original)
+    yield Route("/photo/{photo_id:photo}/small", files.picture)
+    yield Route("/photo/{photo_id:photo}/large", files.picture)
     yield Route("/zip", files.archive)
     yield Route("/live", files.live)
     yield Route("/login", words.ask_token)

@@ -12,6 +12,7 @@ from bibwatch.web.wiring import Desk
 
 AT_ONCE = 200  # photos that one look takes in: some hundredths of a second's work
 LATE_S = 60.0  # that the end of a turn may be stored after its time, where the database was locked
+SILENT_S = 5.0  # without a change, after which the service is asked after: one that hangs writes nothing
 TELL_S = 0.5  # between questions after the service itself, which may take as long as fifty photos
 
 
@@ -35,6 +36,7 @@ class Follower:
         self._known = set[int]()  # ids of the photos told of
         self._looked = 0  # the id that the first look at all, or the one after other rules, has come to
         self._all_seen = False
+        self._again = False  # whether another pass is to follow this one
         self._ended = (epoch + time.monotonic() - LATE_S, 0)  # the turn's end that was seen last
         self._said: dict[int, tuple[int, int, float]] | None = None
         self._more = True  # whether there is more to see although nothing changes
@@ -46,7 +48,8 @@ class Follower:
         Raises:
             what the desk raises; then the next look begins with all photos again.
         """
-        if not desk.store.changed_elsewhere() and not self._more:
+        changed = desk.store.changed_elsewhere()
+        if not changed and not self._more and time.monotonic() - self._told_at < SILENT_S:
             return News(complete=self._all_seen)
         self._more = True
         try:
@@ -64,18 +67,21 @@ class Follower:
             self._begin_anew()
         ended = self._ended_since(desk)
         changed = {place.photo_id: place for place in (*ended, *self._said_of(desk))}
+        before = set(self._known) if desk.has_bursts else set[int]()
+        overwritten = before & {place.photo_id for place in ended}
         if desk.has_bursts and changed:
             around = desk.spoken_for_by({place.path.name for place in changed.values()})
             changed |= {place.photo_id: place for place in desk.store.album.named(around)}
-        was_known = self._known & changed.keys()
         self._decide(desk, {place.photo_id: place for place in self._next(desk)} | changed, news)
         news.complete = self._all_seen
         news.more = not self._all_seen or len(ended) == AT_ONCE
         if not news.more or time.monotonic() - self._told_at >= TELL_S:
             self._ask_after_the_whole(desk, news)
-        if desk.has_bursts and (news.gone or was_known):
-            self._begin_anew()  # nobody knows any more whom what was there before has spoken for
-            news.more = True
+        if overwritten or not before.isdisjoint(news.gone):
+            self._again = True  # nobody knows any more whom what was there before has spoken for
+        if self._again and self._all_seen:
+            self._again, news.more = False, True
+            self._begin_anew()
         self._more = news.more
         return news
 

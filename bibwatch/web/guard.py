@@ -7,16 +7,16 @@ import hmac
 import re
 import socket
 from collections.abc import Mapping
-from http.cookies import SimpleCookie
 from ipaddress import ip_address
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "bibwatch"
-OPEN_TO_ALL = ("/login", "/static/")  # without the token
+OPEN_TO_ALL = re.compile(r"/login|/static/.*")  # without the token
 SAFE = ("GET", "HEAD")
 POLICY = "; ".join(
     (
@@ -60,19 +60,21 @@ class Guard:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        refusal = self._refusal(scope["method"], scope["path"], Headers(scope=scope))
+        refusal = self._refusal(scope, Headers(scope=scope))
         await (refusal or self._app)(scope, receive, send_guarded)
 
-    def _refusal(self, method: str, path: str, headers: Mapping[str, str]) -> Response | None:
+    def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> Response | None:
+        method, path, query = scope["method"], scope["path"], scope["query_string"].decode("latin-1")
         if not is_host_allowed(headers.get("host", ""), self._address):
             text = "This page answers to its own address only: use the machine's IP address, localhost or its name."
             return PlainTextResponse(text, 421)
         if not comes_from_here(method, headers):
             return PlainTextResponse("This was not asked for by the page itself.", 403)
-        if self._token is None or path.startswith(OPEN_TO_ALL) or knows_token(headers, self._token):
+        if self._token is None or OPEN_TO_ALL.fullmatch(path) or knows_token(headers, self._token):
             return None
         if method in SAFE and headers.get("sec-fetch-mode", "navigate") == "navigate":
-            return RedirectResponse(f"/login?next={quote(path)}", 303)
+            asked = f"{quote(path)}?{query}" if query else quote(path)
+            return RedirectResponse(f"/login?next={quote(asked, safe='')}", 303)
         return PlainTextResponse("Log in first.", 401)
 
 
@@ -104,11 +106,8 @@ def comes_from_here(method: str, headers: Mapping[str, str]) -> bool:
 
 def knows_token(headers: Mapping[str, str], token: str) -> bool:
     """Whether the cookie holds the token."""
-    try:
-        given = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except ValueError:
-        return False
-    return given is not None and is_token(given.value, token)
+    given = cookie_parser(headers.get("cookie", "")).get(COOKIE)
+    return given is not None and is_token(given, token)
 
 
 def is_token(given: str, token: str) -> bool:

@@ -1,4 +1,4 @@
-"""Small pictures are made by a process of their own, at the lowest priority: one photo after the other."""
+"""Small pictures are made by a process of their own, at a low priority: one photo after the other."""
 
 import asyncio
 import os
@@ -17,9 +17,9 @@ from bibwatch.web.clerk import TooBusy
 Shrink = Callable[[Photo, int], bytes]
 Wish = tuple[Photo, int]  # a photo, and the longer side in pixels
 
-NICENESS = 19
+NICENESS = 15  # with 19, a start alone may take half a minute where reading wants every core
 MOST_WISHES = 300  # that wait; a page shows 60
-PHOTO_S = 30.0  # after which a photo is given up, and the process with it
+PHOTO_S = 120.0  # after which a photo is given up, and the process with it
 
 
 def live(connection: Connection, shrink: Shrink, parent: int) -> None:

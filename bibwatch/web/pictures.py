@@ -4,14 +4,17 @@ import asyncio
 import hashlib
 import os
 import re
+import shutil
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 from bibwatch.values import Photo
 from bibwatch.web.maker import Maker, Shrink
 
 SMALL, LARGE = 480, 2048  # pixels of the longer side
 MOST_BYTES = 512 * 2**20  # that are kept
+LEFT_FREE = 2**30  # bytes of the disk, which the database needs more
 _KEPT = re.compile(r"[0-9a-f]{40}-\d+(\.\d+\.new)?")  # the names of our own files, and of none else
 
 
@@ -44,9 +47,11 @@ class Pictures:
         self._maker.close()
 
     def _keep(self, path: Path, made: bytes) -> None:
-        fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+        fresh = path.with_name(f"{path.name}.{uuid4().int}.new")
         with suppress(OSError):  # a full disk: the next one who looks waits for it to be made again
             self._folder.mkdir(mode=0o700, exist_ok=True)
+            if shutil.disk_usage(self._folder).free < LEFT_FREE:
+                return
             fresh.write_bytes(made)
             fresh.replace(path)
             self._make_room(len(made))

@@ -19,7 +19,6 @@ from bibwatch.web.pictures import Pictures
 from bibwatch.web.runners import Runners
 from bibwatch.web.wiring import Desk, Wiring
 
-MOST_IDS = 2**63 - 1  # that SQLite counts to
 MOST_CARDS = 1000  # that are kept made: most people look at the same photos
 LOOK_S = 0.5  # between looks at what changed
 PAUSE_S = 0.002  # between looks while there is more: others are served meanwhile
@@ -45,7 +44,7 @@ class Site:
         self.status: dict[str, Any] = {}
         self.photos = 0  # in the database
         self.fault: str | None = None  # why the database cannot be asked now
-        self.archives = 0  # that are being sent
+        self.downloads = 0  # that are being sent
         self._cards = OrderedDict[Entry, Card]()  # those looked at last
         self._follower = Follower(wiring.epoch)
         self._looking = asyncio.Lock()
@@ -78,7 +77,7 @@ class Site:
         Raises:
             NoSuchPhoto: it is gone, or never was.
         """
-        photo = await self.asks.ask(lambda desk: desk.store.album.photo(min(photo_id, MOST_IDS)))
+        photo = await self.asks.ask(lambda desk: desk.store.album.photo(photo_id))
         if photo is None:
             raise NoSuchPhoto("There is no such photo any more.")
         return photo

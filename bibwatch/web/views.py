@@ -116,6 +116,7 @@ class Views:
             zoom=_around(maybes[0].reading.box, card) if card and maybes else None,
             is_settled=doubt is None,
             here=_review_without(skipped),
+            again=f"{_review_without(skipped)}{'&' if skipped else '?'}photo={card.photo_id if card else 0}",
             go_on=_review_without([*skipped, doubt.photo_id] if doubt else skipped),
             next_large=self._large(following),
             left_parts=[(left[kind], what) for kind, what in LEFT.items() if left[kind]],

@@ -4,7 +4,7 @@ import asyncio
 from urllib.parse import parse_qs
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
 from bibwatch.errors import BibwatchError
@@ -22,7 +22,7 @@ KEPT_S = 30 * 24 * 3600  # that a browser keeps the token
 WRONG_S = 1.0  # that a wrong token costs
 MOST_GUESSES = 4  # at once
 MEANWHILE = "Somebody has said something about this photo meanwhile, or it has changed; look again."
-WHOLE = ("set", "shows")  # words that take the place of all others
+WHOLE = ("set", "shows", "none")  # words that take the place of all others
 
 
 class Words:
@@ -92,6 +92,8 @@ async def read_form(request: Request) -> dict[str, list[str]]:
                 body += part
                 if len(body) > MOST_BYTES:
                     raise HTTPException(413, "That is more than a form of this page holds.")
+    except ClientDisconnect as error:
+        raise HTTPException(400, "Whoever sent it has gone.") from error
     except TimeoutError as error:
         raise HTTPException(408, "The form did not arrive in time.") from error
     try:

@@ -37,6 +37,7 @@ def visit(race: Race, browser: Browser) -> Iterator[Visit]:
     visitors: list[Visitor] = []
 
     def one_more() -> Visitor:
+        race.until(lambda: race.status()["page"], "the page is there")
         visitors.append(Visitor(browser, race.status()["page"]))
         return visitors[-1]
 
@@ -90,10 +91,10 @@ def test_photos_appear_while_somebody_types_a_bib_or_a_name(race: Race, visit: V
     box.fill("ann")
     expect(card(page, "typed.jpg")).to_be_visible()
     box.fill("nobody")
-    expect(page.get_by_text("Nothing fits nobody")).to_be_visible()
+    expect(page.locator("#found")).to_contain_text("Nothing fits nobody")
     assert page.url.endswith("/find?q=nobody")
     box.fill("55")
-    expect(page.get_by_text("No photo shows 55 yet")).to_be_visible()
+    expect(page.locator("#found")).to_contain_text("No photo shows 55 yet")
     drop(race, "later.jpg", "55")
     expect(card(page, "later.jpg")).to_be_visible()
     expect(box).to_have_value("55")
@@ -210,6 +211,27 @@ def test_a_photo_with_a_script_for_a_name_is_a_photo_with_a_name(race: Race, vis
     go_to(page, EVIL)
     expect(page.locator("h1")).to_have_text(EVIL)
     assert page.title() == f"{EVIL} · bibwatch"
+
+
+def test_what_is_looked_at_by_keyboard_stays_so_while_photos_come(race: Race, visit: Visit) -> None:
+    drop(race, "held.jpg", "2419")
+    page = visit().open("/")
+    held = card(page, "held.jpg").locator("a")
+    held.focus()
+    drop(race, "next.jpg", "2419")
+    expect(card(page, "next.jpg")).to_be_visible()
+    expect(held).to_be_focused()
+
+
+def test_tabs_that_nobody_looks_at_keep_no_connection(race: Race, visit: Visit) -> None:
+    visitor = visit()
+    visitor.open("/")
+    for _ in range(8):  # browsers have six connections to one page
+        tab = visitor.context.new_page()
+        tab.goto(visitor.address + "/bibs")
+        expect(tab.locator("h1")).to_contain_text("seen")
+        tab.evaluate("Object.defineProperty(document, 'hidden', {value: true})")
+        tab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 
 def test_photos_are_turned_over_by_arrow_and_a_stroke_leads_to_the_search(race: Race, visit: Visit) -> None:

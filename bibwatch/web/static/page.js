@@ -6,6 +6,8 @@ const TOGETHER_MS = 300; // changes that come so close to each other are shown t
 const AGAIN_MS = 2000; // until a refused connection is tried again
 const LINKED_MS = 1200; // after a correction, by when the links have followed
 
+const FOCUSABLE = "a, button, summary, input:not([type=hidden])";
+
 const main = document.getElementById("main");
 const said = document.getElementById("said");
 const lost = document.getElementById("lost");
@@ -14,7 +16,7 @@ let asked = 0; // pages asked for, so that an answer that comes late is not put 
 async function ask(url, options) {
   const mine = ++asked;
   const answer = await fetch(url, options);
-  if (new URL(answer.url).pathname === "/login" && location.pathname !== "/login") location.reload();
+  if (answer.status === 401 || new URL(answer.url).pathname === "/login") location.reload(); // the token is another one
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   if (!answer.ok) throw new Error(page.getElementById("what")?.textContent ?? answer.statusText);
   return { page, url: answer.url, isLate: mine !== asked };
@@ -31,9 +33,11 @@ function show(page) {
 // What is the same stays, so that pictures do not flicker, focus is kept and what is open stays open.
 function exchange(old, now) {
   const focused = old.contains(document.activeElement) ? document.activeElement : null;
+  const place = focused?.closest("[id]").id;
   const kept = new Map([...old.querySelectorAll(".grid > [id]")].map((card) => [card.id, card]));
   for (const card of now.querySelectorAll(".grid > [id]")) {
     const before = kept.get(card.id);
+    before?.classList.remove("arrived");
     if (before?.isEqualNode(card)) card.replaceWith(before);
     else if (!before && old.id === "newest") card.classList.add("arrived");
   }
@@ -43,7 +47,10 @@ function exchange(old, now) {
   }
   for (const name of now.getAttributeNames()) old.setAttribute(name, now.getAttribute(name));
   old.replaceChildren(...now.childNodes);
-  if (focused?.id && !focused.isConnected) document.getElementById(focused.id)?.focus();
+  if (!focused || document.activeElement === focused) return;
+  const there = focused.isConnected ? focused : document.getElementById(place);
+  const next = there?.matches(FOCUSABLE) ? there : there?.querySelector(FOCUSABLE);
+  (next ?? main).focus({ preventScroll: true });
 }
 
 // Goes to another page of the same kind without loading this one anew, so that no key is lost on the way.
@@ -52,6 +59,7 @@ async function go(url, options) {
   main.inert = true; // a key pressed twice counts once
   try {
     const { page, url: reached } = await ask(url, options);
+    asked++; // what was asked for meanwhile is about the page before
     document.title = page.title;
     show(page);
     main.replaceChildren(...page.getElementById("main").childNodes);
@@ -62,6 +70,7 @@ async function go(url, options) {
   } finally {
     main.inert = false;
     focus();
+    changed();
   }
 }
 
@@ -81,16 +90,13 @@ function tellTrouble(error) {
 // ---- what changes
 
 let pending = null;
-let missed = false; // changes while nobody looked
 
 function changed() {
-  if (document.hidden) missed = true;
-  else pending ??= setTimeout(refresh, TOGETHER_MS);
+  pending ??= setTimeout(refresh, TOGETHER_MS);
 }
 
 async function refresh() {
   pending = null;
-  missed = false;
   try {
     const { page, isLate } = await ask(main.querySelector("[data-refresh]")?.dataset.refresh ?? location.href);
     if (!isLate) show(page);
@@ -105,21 +111,29 @@ function tellLost(isLost) {
   said.textContent = isLost ? "" : "Connected again.";
 }
 
+// Only while somebody looks: browsers have six connections for all tabs of one page.
+let events = null;
+
 function connect() {
-  const events = new EventSource("/live");
-  events.onmessage = () => {
+  events?.close();
+  events = null;
+  if (document.hidden) return;
+  const mine = new EventSource("/live");
+  events = mine;
+  mine.onmessage = () => {
     tellLost(false);
     changed();
   };
-  events.onerror = () => {
+  mine.onerror = () => {
+    if (mine !== events) return;
     tellLost(true);
-    if (events.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN_MS); // otherwise it tries by itself
+    if (mine.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN_MS); // otherwise it tries by itself
   };
-  addEventListener("pagehide", () => events.close(), { once: true });
 }
 
+addEventListener("pagehide", () => events?.close());
 addEventListener("pageshow", (event) => event.persisted && connect()); // back from the browser's own store of pages
-document.addEventListener("visibilitychange", () => !document.hidden && missed && changed());
+document.addEventListener("visibilitychange", connect);
 connect();
 
 // ---- searching while somebody types
@@ -134,7 +148,7 @@ async function search(form) {
     const { page, isLate } = await ask(url);
     if (isLate) return;
     show(page);
-    said.textContent = document.getElementById("count")?.textContent ?? "";
+    said.textContent = (document.getElementById("count") ?? document.querySelector("#found .empty"))?.textContent ?? "";
   } catch {
     // the next key asks again
   }
@@ -149,13 +163,15 @@ document.addEventListener("input", ({ target }) => {
 // ---- corrections
 
 async function send(form, button) {
+  const box = "empties" in form.dataset ? form.elements.bibs : null;
+  const sent = box?.value;
   try {
     const { page, isLate } = await ask(form.action, posted(form, button));
     if (!isLate) show(page);
     tellTrouble(null);
     const bibs = [...document.querySelectorAll("#bibs .chips a")].map((one) => one.textContent);
     said.textContent = `Shows ${bibs.join(", ") || "no bib"}.`;
-    if ("empties" in form.dataset) form.elements.bibs.value = "";
+    if (box && box.value === sent) box.value = ""; // and not what is typed already for the next time
     setTimeout(refresh, LINKED_MS);
   } catch (error) {
     tellTrouble(error);

@@ -108,6 +108,28 @@ def test_what_a_burst_speaks_for_falls_with_the_photo_that_did(followed: MakeFol
     assert one.catch_up() == {"doubtful.jpg": ("2419",), "again.jpg": ("2419",)}
 
 
+def test_bursts_are_followed_to_the_end_while_photos_wait_to_be_read(followed: MakeFollowed) -> None:
+    one = followed("targets: all\nmatch: {accept: 0.9, burst_s: 2}")
+    one.race.claimed("waits.jpg")
+    for number in range(5):
+        one.race.finish(one.race.claimed(f"{number}.jpg"), "7", shot=Shot("cam", 100.0 + number))
+    assert len(one.catch_up()) == 5
+    one.race.finish(one.race.claimed("6.jpg"), "8", shot=Shot("cam", 103.0))
+    assert len(one.catch_up()) == 6
+
+
+def test_a_service_that_says_nothing_any_more_is_asked_after(
+    followed: MakeFollowed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = followed()
+    one.catch_up()
+    assert one.follower.look(one.desk).status is None
+    monkeypatch.setattr(module, "SILENT_S", 0.0)
+    status = one.follower.look(one.desk).status
+    assert status is not None
+    assert status["state"] == "down"
+
+
 def test_where_nothing_changes_nobody_is_asked(followed: MakeFollowed, monkeypatch: pytest.MonkeyPatch) -> None:
     one = followed()
     one.race.read("a.jpg", "7")

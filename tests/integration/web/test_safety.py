@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from bibwatch.web.files import MOST_DOWNLOADS
 from bibwatch.web.guard import COOKIE
 from bibwatch.web.live import MOST_STREAMS
+from bibwatch.web.serve import MOST_CONNECTIONS, SILENT_S
 from bibwatch.web.words import MOST_BYTES, WRONG_S
 from tests.page import RaceWithPage, reading
 
@@ -103,6 +105,7 @@ def test_no_page_holds_a_script_or_a_style_of_its_own(race: RaceWithPage, path: 
         "/photo/1/..",
         "/photo/999/original",
         "/photo/99999999999999999999999/original",
+        f"/photo/{'9' * 5000}",
         "/photo/-1/small",
         "/zip?bib=../../incoming",
     ],
@@ -201,6 +204,55 @@ def test_streams_are_bounded_and_end_with_those_who_hear_them(race: RaceWithPage
     race.until(lambda: _can_hear(race))
 
 
+def test_downloads_are_bounded_and_one_that_is_given_up_makes_room(race: RaceWithPage) -> None:
+    (race.incoming / "large.jpg").write_bytes(b"\xff\xd8\xff" + bytes(40 * 2**20))
+    photo_id = race.read("large.jpg", "99")
+    request = f"GET /photo/{photo_id}/original HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    with ExitStack() as open_ones:
+        for _ in range(MOST_DOWNLOADS):
+            connection = open_ones.enter_context(socket.create_connection(("127.0.0.1", race.port), 10))
+            connection.sendall(request)
+            assert b" 200 " in connection.recv(100)  # and no more is taken of it
+        refused = race.get(f"/photo/{photo_id}/original")
+        assert (refused.status, "Others are downloading" in refused.text) == (503, True)
+        assert race.get("/zip?bib=2419").status == 503
+        assert race.get("/").status == 200
+    race.until(lambda: race.get(f"/photo/{photo_id}/original").status == 200)
+
+
+@pytest.mark.long
+def test_connections_that_ask_for_nothing_are_let_go(race: RaceWithPage) -> None:
+    with ExitStack() as open_ones:
+        silent = [
+            open_ones.enter_context(socket.create_connection(("127.0.0.1", race.port), 3 * SILENT_S))
+            for _ in range(MOST_CONNECTIONS)
+        ]
+        silent[0].sendall(b"GET / HTTP/1.1\r\n")  # and no more of it
+        for connection in (silent[0], silent[-1]):
+            assert connection.recv(100) == b""
+        race.until(lambda: race.get("/").status == 200)
+
+
+def test_cookies_of_others_neither_hurt_nor_help(guarded: RaceWithPage) -> None:
+    for cookie in ("a@b=1", '{"x": 1}', "=;=", "x" * 5000):
+        assert guarded.get("/", Cookie=cookie).status == 303
+        assert guarded.get("/", Cookie=f'{cookie}; y={{"a":1}}; {COOKIE}={TOKEN}').status == 200
+
+
+def test_who_is_not_known_hears_nothing_of_the_race_in_an_error_either(guarded: RaceWithPage) -> None:
+    guarded.read("a.jpg")
+    for path in ("/static/none", "/loginx", "/login/x", "/nothing"):
+        assert "left" not in guarded.get(path).text
+    assert guarded.get("/find?q=2419&page=2").headers["location"] == "/login?next=%2Ffind%3Fq%3D2419%26page%3D2"
+
+
+def test_who_leaves_in_the_middle_of_a_form_leaves_nothing_behind(race: RaceWithPage) -> None:
+    head = "POST /photo/1/say HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://127.0.0.1\r\nContent-Length: 100\r\n"
+    with socket.create_connection(("127.0.0.1", race.port), 10) as connection:
+        connection.sendall((head + "Content-Type: application/x-www-form-urlencoded\r\n\r\ndo=none").encode())
+    assert race.bibs(1) == ["2419"]
+
+
 def _can_hear(race: RaceWithPage) -> bool:
     with race.stream() as stream:
         return b" 200 " in stream.recv(4096)
@@ -209,7 +261,7 @@ def _can_hear(race: RaceWithPage) -> bool:
 def test_with_a_token_nothing_is_shown_to_who_does_not_know_it(guarded: RaceWithPage) -> None:
     for path in ("/", "/find?q=2419", "/photo/1", "/bibs"):
         sent_on = guarded.get(path)
-        assert (sent_on.status, sent_on.headers["location"].startswith("/login?next=/")) == (303, True)
+        assert (sent_on.status, sent_on.headers["location"].startswith("/login?next=%2F")) == (303, True)
     for path in ("/live", "/photo/1/small", "/zip?bib=1"):
         assert guarded.get(path, Sec_Fetch_Site="same-origin", Sec_Fetch_Mode="cors").status == 401
     assert guarded.post("/photo/1/say", [("do", "none")]).status == 401

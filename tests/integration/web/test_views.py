@@ -12,7 +12,7 @@ from PIL import Image
 
 from bibwatch.match.event import Event
 from bibwatch.values import Correction, Photo
-from bibwatch.web.files import LEFT_OUT
+from bibwatch.web.files import LEFT_OUT, archive
 from bibwatch.web.views import PHOTOS_AT_ONCE
 from tests.page import Answer, RaceWithPage, reading
 
@@ -261,3 +261,9 @@ def test_a_photo_that_is_damaged_or_gone_has_no_picture_and_the_others_do(race: 
     bad, gone, good = race.read("bad.jpg", "1"), race.read("gone.jpg", "2"), race.read("good.jpg", "3")
     (race.incoming / "gone.jpg").unlink()
     assert [race.get(f"/photo/{one}/small").status for one in (bad, gone, good)] == [410, 410, 200]
+
+
+def test_a_photo_of_any_date_fits_into_an_archive(tmp_path: Path) -> None:
+    photos = [Photo(tmp_path / f"{number}.jpg", 1, int(at * 1e9)) for number, at in enumerate((-1e12, 0, 1.8e9, 9e12))]
+    with zipfile.ZipFile(io.BytesIO(b"".join(archive(photos, lambda photo: b"x")))) as file:
+        assert [info.date_time[0] for info in file.infolist()] == [1980, 1980, 2027, 2106]
