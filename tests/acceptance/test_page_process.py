@@ -6,6 +6,8 @@ import socket
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from bibwatch.web.serve import NICENESS
 from tests.support import Race, draw_photo, free_port
 
@@ -42,6 +44,7 @@ def test_the_page_comes_and_goes_with_the_config(service: Race) -> None:
     assert service.status()["state"] == "ok"
 
 
+@pytest.mark.long
 def test_a_page_that_dies_comes_again_and_one_whose_address_is_taken_waits_for_it(race: Race) -> None:
     port = free_port()
     race.configure("all", f"web: {{listen: '127.0.0.1:{port}'}}\n")
