@@ -1,18 +1,16 @@
 """The page's process beside the service: started, replaced and ended; what it is handed, and how it is."""
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from bibwatch.children import Child, end, start
 from bibwatch.config import Config, WebConfig
 from bibwatch.match.decide import Decided
 from bibwatch.match.folder import folder_name
@@ -85,7 +83,7 @@ class Page:
 
     def __init__(self) -> None:
         self._wiring: Wiring | None = None
-        self._child: tuple[BaseProcess, Connection] | None = None
+        self._child: Child | None = None
         self._address: str | None = None  # while it serves
         self._fault: str | None = None
         self._failures = 0  # one after the other
@@ -138,7 +136,7 @@ class Page:
         """End the page; nothing of it is lost, since what it stores is stored at once."""
         self._address = None
         if self._child is not None:
-            _end(self._child)
+            end(self._child)
             self._child = None
 
     def _hear(self, message: object) -> None:
@@ -174,24 +172,13 @@ def _bytes_of(photo: Photo) -> bytes:
     return load(photo).data
 
 
-def _start(wiring: Wiring) -> tuple[BaseProcess, Connection]:
-    context = get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=live, args=(theirs, os.getpid()), name="bibwatch-page")
-    process.start()
-    theirs.close()
+def _start(wiring: Wiring) -> Child:
+    child = start(live, name="bibwatch-page")
     # A long start list fills the pipe until the child has begun to read, which may take a second, or never be.
-    threading.Thread(target=_hand_over, args=(ours, wiring), name="page", daemon=True).start()
-    return process, ours
+    threading.Thread(target=_hand_over, args=(child[1], wiring), name="page", daemon=True).start()
+    return child
 
 
 def _hand_over(connection: Connection, wiring: Wiring) -> None:
     with suppress(OSError):  # a child that died is noticed by its end
         connection.send(wiring)
-
-
-def _end(child: tuple[BaseProcess, Connection]) -> None:
-    process, connection = child
-    process.kill()
-    process.join(1.0)
-    connection.close()

@@ -1,15 +1,12 @@
 """Small pictures are made by a process of their own, at a low priority: one photo after the other."""
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 
-from bibwatch.children import belong_to
+from bibwatch.children import Child, belong_to, end, start
 from bibwatch.errors import PhotoError, PhotoOutOfReach
 from bibwatch.values import Photo
 from bibwatch.web.clerk import TooBusy
@@ -80,33 +77,25 @@ class Maker:
         self._thread.join(1.0)
 
     def _make_all(self) -> None:
-        child: tuple[BaseProcess, Connection] | None = None
+        child: Child | None = None
         while (taken := self._next()) is not None:
             wish, made = taken
             try:
-                child = child or self._start()
+                child = child or start(live, self._shrink, name="bibwatch-pictures")
                 answer = _ask(child[1], wish)
             except (EOFError, OSError) as error:
                 answer = PhotoError(f"no small picture of it can be made: {error or 'its process died'}")
                 if child is not None:
-                    _end(child)
+                    end(child)
                 child = None
             self._loop.call_soon_threadsafe(_grant, made, answer)
         if child is not None:
-            _end(child)
+            end(child)
 
     def _next(self) -> tuple[Wish, asyncio.Future[bytes]] | None:
         with self._some:
             self._some.wait_for(lambda: self._ended or self._wishes)
             return None if self._ended else self._wishes.popitem()
-
-    def _start(self) -> tuple[BaseProcess, Connection]:
-        context = get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=live, args=(theirs, self._shrink, os.getpid()), name="bibwatch-pictures")
-        process.start()
-        theirs.close()
-        return process, ours
 
 
 def _grant(made: asyncio.Future[bytes], answer: bytes | PhotoError) -> None:
@@ -123,10 +112,3 @@ def _ask(connection: Connection, wish: Wish) -> bytes | PhotoError:
         raise TimeoutError(f"not within {PHOTO_S:g} s")
     answer: bytes | PhotoError = connection.recv()
     return answer
-
-
-def _end(child: tuple[BaseProcess, Connection]) -> None:
-    process, connection = child
-    connection.close()
-    process.kill()
-    process.join(1.0)

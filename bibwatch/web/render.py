@@ -43,13 +43,11 @@ class Renderer:
         """A whole page, with what all of them show."""
         site = self._site
         told: list[str] = [site.fault] if site.fault else site.status.get("degraded", [])
-        left = site.catalogue.left()
         common = {
             "view": view,
             "state": "degraded" if site.fault else site.status.get("state", "ok"),
             "reasons": told,
-            "left": left,
-            "left_all": sum(left.values()),
+            "left_all": sum(site.catalogue.left().values()),
             "complete": site.catalogue.complete,
             "counted": len(site.catalogue),
             "photos": site.photos,

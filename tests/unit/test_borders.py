@@ -33,7 +33,21 @@ MAY_IMPORT = {
     "demo": SHARED_WORDS | {"config", "draw", "running", "service"},
     "bench": SHARED_WORDS | {"config", "draw", "running", "service"},
     "service": SHARED_WORDS
-    | {"config", "watch", "store", "read", "match", "link", "systemd", "files", "labels", "log", "mounts", "web"},
+    | {
+        "config",
+        "watch",
+        "store",
+        "read",
+        "match",
+        "link",
+        "systemd",
+        "files",
+        "labels",
+        "log",
+        "mounts",
+        "web",
+        "children",
+    },
 }
 LIVES_IN = {
     "watchdog": ("watch/watches.py",),
