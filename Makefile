@@ -32,9 +32,10 @@ lint: .venv/lint
 
 EVAL :=
 
-eval: .venv/core
-	@echo "== Measuring how right the bibs are (about three minutes)"
+eval: .venv/full
+	@echo "== Measuring how right the bibs are, then each effort, beside the notebook's detector (about ten minutes)"
 	@$(BIN)/python -m tests.accuracy $(EVAL)
+	@$(BIN)/python -m tests.efforts
 
 bench: .venv/full
 	@echo "== Measuring both ways to read photos, then what the service costs around that (a quarter of an hour)"

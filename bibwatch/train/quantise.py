@@ -25,7 +25,7 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from bibwatch.read.photo_file import decode
 from bibwatch.read.ppocr import models
 from bibwatch.read.ppocr.graph import folded
-from bibwatch.read.ppocr.lines import SIGHTS, seen_size
+from bibwatch.read.ppocr.lines import DETECTOR_SIGHT, seen_size
 from bibwatch.read.ppocr.on_cpu import as_floats, resized
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class _Patches(CalibrationDataReader):  # type: ignore[misc]
 def _patches(photos: Iterable[Path]) -> Iterator[NDArray[np.float32]]:
     for photo in photos:
         image = decode(photo.read_bytes(), last_look=True)
-        seen = resized(image, *seen_size(image.shape[0], image.shape[1], SIGHTS["balanced"]))
+        seen = resized(image, *seen_size(image.shape[0], image.shape[1], DETECTOR_SIGHT))
         top, left = (max(0, side - PATCH) // 2 for side in seen.shape[:2])
         yield as_floats([seen[top : top + PATCH, left : left + PATCH]])
 

@@ -1,33 +1,42 @@
-"""The engine: detection on the photo at a size that suits it, then recognition of every text line, cut at full size."""
+"""The engine: networks that say where text is, then recognition of every line, cut at full size.
+
+`fast` asks the spotter alone, at 1,024 pixels; `thorough` the large detector, at up to 2,048; `balanced` asks the
+spotter, then has the large detector look at what is in doubt.
+"""
 
 from __future__ import annotations
 
-import string
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Generic
-
-import numpy as np
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from bibwatch.read.photo_file import size_of
-from bibwatch.read.ppocr.lines import SIGHTS, Cut, LineFinder, box_of, by_width, seen_size
-from bibwatch.read.ppocr.networks import Networks, Pixels, Steps
-from bibwatch.read.spelling import spellings, steps
+from bibwatch.read.ppocr.doubt import Seen, Window, merged, whole_lines, windows
+from bibwatch.read.ppocr.lines import DETECTOR_SIGHT, SPOTTER_SIGHT, Cut, LineFinder, box_of, seen_size
+from bibwatch.read.ppocr.networks import Networks, Pixels
+from bibwatch.read.ppocr.spots import spots
+from bibwatch.read.ppocr.texts import LineReader
 from bibwatch.read.stages import Stages
-from bibwatch.values import Effort, Reading
+from bibwatch.values import Box, Effort, Reading
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from bibwatch.read.photo_file import Picture
     from bibwatch.read.ppocr.lines import Heat
 
-CHARACTERS = string.digits + string.ascii_letters + "-./:;,#_|+@©€$£¥· "  # told one by one in spellings of a line
+SPOT_FAST, SPOT_BALANCED = 0.35, 0.3  # the least heat of a spot: a lower one finds more, and costs more to read
 Size = tuple[int, int]  # height and width in pixels
+Told = TypeVar("Told")
+
+
+class _Photo(NamedTuple, Generic[Pixels]):
+    """A photo, or a part of one, where the networks are."""
+
+    pixels: Pixels
+    size: Size
 
 
 class PpocrEngine(Generic[Pixels]):
-    """Reads photos with two networks, wherever these run."""
+    """Reads photos with three networks, wherever these run."""
 
     def __init__(self, networks: Networks[Pixels], effort: Effort, name: str, lack: str | None = None) -> None:
         self.name = name
@@ -37,56 +46,85 @@ class PpocrEngine(Generic[Pixels]):
         self.decodes = networks.decodes
         self.stages = Stages()
         self._networks = networks
-        self._sight = SIGHTS[effort]
+        self._effort = effort
         self._finder = LineFinder()
-        self._characters = np.array([0, *map(networks.alphabet.index, CHARACTERS)])  # the blank comes first
+        self._reader = LineReader(networks)
 
     def read(self, pictures: Sequence[Picture]) -> Iterator[tuple[Reading, ...]]:
         """Every text with a digit in each upright picture, in turn."""
-        sizes = [size_of(picture) for picture in pictures]
         with self.stages.during("decode"):
             taken = self._networks.take(pictures)
+        photos = [_Photo(pixels, size_of(picture)) for pixels, picture in zip(taken, pictures, strict=True)]
+        if self._effort == "thorough":
+            cuts = self._lined(photos, [seen_size(*photo.size, DETECTOR_SIGHT) for photo in photos])
+        else:
+            cuts = self._spotted(photos, SPOT_FAST if self._effort == "fast" else SPOT_BALANCED)
+        seen = self._texts(photos, cuts)
+        if self._effort == "balanced":
+            seen = self._looked_twice(photos, seen)
+        yield from (self._readings(of_photo, photo.size) for of_photo, photo in zip(seen, photos, strict=True))
+
+    def _spotted(self, photos: Sequence[_Photo[Pixels]], least: float) -> list[list[Cut]]:
+        """Where the spotter sees numbers in each photo."""
         with self.stages.during("detect"):
-            heats = self._heats(taken, sizes)
+            maps = _together(self._networks.spot, photos, [seen_size(*photo.size, SPOTTER_SIGHT) for photo in photos])
+            return [spots(of_photo, *photo.size, least) for of_photo, photo in zip(maps, photos, strict=True)]
+
+    def _lined(self, photos: Sequence[_Photo[Pixels]], at: Sequence[Size]) -> list[list[Cut]]:
+        """Where the large detector sees lines in each photo, which it sees at these sizes."""
+        with self.stages.during("detect"):
+            heats: list[Heat] = _together(self._networks.detect, photos, at)
+            return [self._finder.lines(heat, *photo.size) for heat, photo in zip(heats, photos, strict=True)]
+
+    def _texts(self, photos: Sequence[_Photo[Pixels]], cuts: Sequence[Sequence[Cut]]) -> list[list[Seen]]:
+        """What each line of each photo says."""
         with self.stages.during("crop"):
-            cuts = [self._finder.lines(heat, *size) for heat, size in zip(heats, sizes, strict=True)]
-            lines = [line for photo, some in zip(taken, cuts, strict=True) for line in self._networks.cut(photo, some)]
+            pairs = zip(photos, cuts, strict=True)
+            lines = [line for photo, some in pairs for line in self._networks.cut(photo.pixels, some)]
         with self.stages.during("recognise"):
-            said = self._said(lines, [cut for of_photo in cuts for cut in of_photo])
-            readings = [self._readings(some, said, size) for some, size in zip(cuts, sizes, strict=True)]
-        yield from readings
+            texts = iter(self._reader.read(lines, [cut for some in cuts for cut in some]))
+            return [[Seen(cut, next(texts)) for cut in some] for some in cuts]
 
-    def _heats(self, pictures: Sequence[Pixels], sizes: Sequence[Size]) -> list[Heat]:
-        """The heat map of each picture; those that are seen at one size go through the detector together."""
-        places: dict[Size, list[int]] = defaultdict(list)
-        for place, size in enumerate(sizes):
-            places[seen_size(*size, self._sight)].append(place)
-        heats: dict[int, Heat] = {}
-        for seen, some in places.items():
-            heats.update(zip(some, self._networks.detect([pictures[place] for place in some], *seen), strict=True))
-        return [heats[place] for place in range(len(pictures))]
+    def _looked_twice(self, photos: Sequence[_Photo[Pixels]], seen: Sequence[list[Seen]]) -> list[list[Seen]]:
+        """The same with what the large detector finds where the spotter is in doubt."""
+        asked: list[tuple[int, Window]] = []
+        for place, (photo, of_photo) in enumerate(zip(photos, seen, strict=True)):
+            wholly = Window(Box(0, 0, *photo.size[::-1]), seen_size(*photo.size, DETECTOR_SIGHT))
+            looked_at = windows(of_photo, wholly, in_parts=self._networks.looks_at_parts)
+            asked += ((place, window) for window in looked_at)
+        parts = [_Photo(self._networks.part(photos[place].pixels, window.box), window.size) for place, window in asked]
+        found = self._lined(parts, [window.seen for _, window in asked])
+        again: list[list[Cut]] = [[] for _ in photos]
+        for (place, window), cuts in zip(asked, found, strict=True):
+            again[place] += whole_lines(cuts, window, photos[place].size)
+        together = zip(seen, self._texts(photos, again), photos, strict=True)
+        return [merged(first, second, photo.size) for first, second, photo in together]
 
-    def _said(self, lines: Sequence[Pixels], cuts: Sequence[Cut]) -> Iterator[tuple[Steps, int]]:
-        """What the recogniser says of each line, in turn, and in which row; equally wide lines go through together."""
-        said: dict[int, tuple[Steps, int]] = {}
-        for width, places in by_width(cuts, self._networks.lines):
-            together = self._networks.recognise([lines[place] for place in places], width, self._characters)
-            said.update((place, (together, row)) for row, place in enumerate(places))
-        return (said[place] for place in range(len(lines)))
+    def _readings(self, seen: Sequence[Seen], size: Size) -> tuple[Reading, ...]:
+        """The texts of one photo that hold a digit."""
+        with self.stages.during("recognise"):
+            return tuple(
+                Reading(
+                    text.text,
+                    text.score,
+                    box_of(cut, *size),
+                    cut.detection_score,
+                    self.name,
+                    spellings=text.spellings(),
+                )
+                for cut, text in seen
+                if text.has_digit
+            )
 
-    def _readings(self, cuts: Sequence[Cut], said: Iterator[tuple[Steps, int]], size: Size) -> tuple[Reading, ...]:
-        """The lines of one photo that hold a digit."""
-        readings = []
-        for cut, (steps_of_some, row) in zip(cuts, said, strict=False):
-            text, score = self._text(steps_of_some.best[row], steps_of_some.probability[row])
-            if any(character.isdigit() for character in text):
-                spelled = spellings(steps(steps_of_some.told[row].tolist(), CHARACTERS))
-                box = box_of(cut, *size)
-                readings.append(Reading(text, score, box, cut.detection_score, self.name, spellings=spelled))
-        return tuple(readings)
 
-    def _text(self, best: NDArray[np.intp], probability: NDArray[np.float32]) -> tuple[str, float]:
-        """The likeliest character at each step, and the mean of their probabilities; one that goes on is one."""
-        written = (best != 0) & np.append(True, best[1:] != best[:-1])
-        text = "".join(self._networks.alphabet[place] for place in best[written])
-        return text, float(probability[written].mean()) if text else 0.0
+def _together(
+    ask: Callable[[Sequence[Pixels], int, int], Iterable[Told]], photos: Sequence[_Photo[Pixels]], at: Sequence[Size]
+) -> list[Told]:
+    """What a network tells of each photo; those that it sees at one size go through it together."""
+    places: dict[Size, list[int]] = defaultdict(list)
+    for place, size in enumerate(at):
+        places[size].append(place)
+    told: dict[int, Told] = {}
+    for size, some in places.items():
+        told.update(zip(some, ask([photos[place].pixels for place in some], *size), strict=True))
+    return [told[place] for place in range(len(photos))]

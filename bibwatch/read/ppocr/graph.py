@@ -12,6 +12,7 @@ def folded(model: Path) -> onnx.ModelProto:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = 4
+    options.add_session_config_entry("session.disable_quant_qdq", "1")  # weights in bytes become floating point
     with tempfile.TemporaryDirectory(prefix="bibwatch-graph-") as folder:
         copy = Path(folder, model.name)
         options.optimized_model_filepath = str(copy)

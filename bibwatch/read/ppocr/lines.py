@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from bibwatch.values import Box, Effort
+from bibwatch.values import Box
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,17 +27,14 @@ MAX_ASPECT = 25  # a line longer than this many times its height is a banner, an
 
 
 class Sight(NamedTuple):
-    """The long side that the detector sees, in pixels; docs/speed.md has what others find, and cost."""
+    """The long side that a network sees, in pixels; docs/speed.md has what others find, and cost."""
 
     large: int  # of a large photo
     small: int  # of a small photo, enlarged
 
 
-SIGHTS: dict[Effort, Sight] = {
-    "fast": Sight(1280, 1280),
-    "balanced": Sight(2048, 1600),
-    "thorough": Sight(2048, 1600),
-}
+DETECTOR_SIGHT = Sight(2048, 1600)
+SPOTTER_SIGHT = Sight(1024, 1024)
 
 
 class Cut(NamedTuple):
@@ -55,7 +52,7 @@ class Cut(NamedTuple):
 
 
 def seen_size(height: int, width: int, sight: Sight) -> tuple[int, int]:
-    """Height and width at which the detector sees a photo of this size, all in pixels."""
+    """Height and width at which a network sees a photo of this size, all in pixels."""
     long = max(height, width)
     scale = min(sight.large, max(sight.small, ENLARGED * long)) / long
     high, wide = (max(1, round(side * scale / MULTIPLE)) * MULTIPLE for side in (height, width))
@@ -76,7 +73,7 @@ class LineFinder:
         size = np.array((height, width))
         finest = np.maximum(size, heat.shape)  # the library tells corners in whole pixels
         found = zip(*self._boxes(heat[np.newaxis, np.newaxis], tuple(finest)), strict=True)
-        cuts = (_cut(corners * (size / finest)[::-1], score / 255) for corners, score in found)
+        cuts = (cut_of(corners * (size / finest)[::-1], score / 255) for corners, score in found)
         return [cut for cut in cuts if cut is not None]
 
 
@@ -96,8 +93,8 @@ def box_of(cut: Cut, height: int, width: int) -> Box:
     return Box(max(0, int(x0)), max(0, int(y0)), min(width, int(x1)), min(height, int(y1)))
 
 
-def _cut(corners: Corners, score: float) -> Cut | None:
-    """A line whose text is upright; None for one that is too thin."""
+def cut_of(corners: Corners, score: float) -> Cut | None:
+    """A line with these corners whose text is upright; None for one that is too thin."""
     wide, high = _sides(corners)
     if high >= STANDS * wide:
         corners, wide, high = np.roll(corners, -1, axis=0), high, wide

@@ -11,8 +11,10 @@ from bibwatch.values import Effort
 
 DETECTOR, RECOGNISER = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"  # in the package rapidocr
 SMALL_DETECTOR = Path(__file__).with_name("detector_int8.onnx")  # made of the first one by bibwatch.train.quantise
+SPOTTER = Path(__file__).with_name("spotter.onnx")  # trained by `bibwatch train-spotter`; spotter.md is its card
+SMALL_SPOTTER = Path(__file__).with_name("spotter_int8.onnx")  # the same, computing in bytes
 # Raise it whenever this room makes other readings of the same photo than before.
-REVISION = 3
+REVISION = 4
 
 
 @cache
@@ -25,7 +27,8 @@ def fingerprint(effort: Effort) -> str:
     Raises:
         EngineUnavailable: a model file or package is missing.
     """
-    models = (detector(), recogniser(), _there(SMALL_DETECTOR, "bibwatch"))
+    ours = (SMALL_DETECTOR, SPOTTER, SMALL_SPOTTER)
+    models = (detector(), recogniser(), *(_there(model, "bibwatch") for model in ours))
     mark = hashlib.sha256(f"{REVISION} {version('rapidocr')} {effort}".encode())
     for model in models:
         mark.update(hashlib.sha256(model.read_bytes()).digest())

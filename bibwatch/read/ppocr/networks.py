@@ -1,4 +1,4 @@
-"""What is done with pixels, wherever they lie: two networks, and the cutting and resizing around them."""
+"""What is done with pixels, wherever they lie: three networks, and the cutting and resizing around them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from bibwatch.read.photo_file import Picture
     from bibwatch.read.ppocr.lines import Cut
+    from bibwatch.read.ppocr.spots import Maps
+    from bibwatch.values import Box
 
 MIDDLE = 127.5  # of the values of a byte, which the networks see as -1 to 1
 
@@ -27,11 +29,12 @@ class Steps(NamedTuple):
 
 
 class Networks(Protocol[Pixels]):
-    """A text detector and a line recogniser, and the pixels that they see."""
+    """A spotter of numbers, a text detector and a line recogniser, and the pixels that they see."""
 
     device: str  # where they run, for people
     batch: int  # photos that they take best at once
     lines: int  # and lines: many more would take memory without bound
+    looks_at_parts: bool  # whether parts of a photo, of many sizes, cost less than all of it
     decodes: bool  # whether they would rather have JPEG files than pictures
     alphabet: list[str]  # the recogniser's; the blank comes first
 
@@ -41,6 +44,14 @@ class Networks(Protocol[Pixels]):
         Raises:
             PhotoUnreadable: a file cannot be decoded.
         """
+        ...
+
+    def part(self, picture: Pixels, box: Box) -> Pixels:
+        """What of a picture lies in this box."""
+        ...
+
+    def spot(self, pictures: Sequence[Pixels], height: int, width: int) -> list[Maps]:
+        """Where numbers may be in each of these pictures, at this size, in multiples of 32."""
         ...
 
     def detect(self, pictures: Sequence[Pixels], height: int, width: int) -> NDArray[np.uint8]:

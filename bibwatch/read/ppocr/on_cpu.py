@@ -6,6 +6,7 @@ import ctypes
 import platform
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ from bibwatch.read.photo_file import decoded
 from bibwatch.read.ppocr import models
 from bibwatch.read.ppocr.lines import LINE_HEIGHT
 from bibwatch.read.ppocr.networks import MIDDLE, Steps, alphabet_of
-from bibwatch.values import Effort
+from bibwatch.read.ppocr.spots import Maps
+from bibwatch.values import Box, Effort
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,28 +30,46 @@ if TYPE_CHECKING:
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 KEPT_IN_BYTES, KEPT_IN_FLOATS = 2**25, 2**22  # bytes of the largest block whose memory the process keeps
 GREY = 128  # what lines are padded with: the middle of what the recogniser sees
-BYTE_DOT_PRODUCTS = {"avx512_vnni", "avx_vnni"}  # without them, bytes are multiplied no faster and less exactly
+BYTE_DOT_PRODUCTS = ("avx512_vnni", "avx_vnni")  # without them, bytes are multiplied no faster and less exactly
 
 
 class CpuNetworks:
-    """The recogniser in floating point, and the detector in eight-bit numbers where that is wanted and pays."""
+    """The recogniser in floating point; spotter and detector in eight-bit numbers where that is wanted and pays."""
 
     device = "cpu"
     batch = 1
     lines = 4
+    looks_at_parts = True
     decodes = False
 
     def __init__(self, effort: Effort) -> None:
         cv2.setNumThreads(1)
         self._in_bytes = effort != "thorough" and multiplies_bytes_well()
         _keep_memory(KEPT_IN_BYTES if self._in_bytes else KEPT_IN_FLOATS)
-        self._detector = _session(models.SMALL_DETECTOR if self._in_bytes else models.detector())
         self._recogniser = _session(models.recogniser())
         self.alphabet = alphabet_of(self._recogniser.get_modelmeta().custom_metadata_map["character"])
+
+    @cached_property
+    def _spotter(self) -> onnxruntime.InferenceSession:
+        return _session(models.SMALL_SPOTTER, in_bytes=True) if self._in_bytes else _session(models.SPOTTER)
+
+    @cached_property
+    def _detector(self) -> onnxruntime.InferenceSession:
+        return _session(models.SMALL_DETECTOR if self._in_bytes else models.detector(), in_bytes=self._in_bytes)
 
     def take(self, pictures: Sequence[Picture]) -> list[Image]:
         """See `Networks`."""
         return [decoded(picture) for picture in pictures]
+
+    def part(self, picture: Image, box: Box) -> Image:
+        """See `Networks`."""
+        return picture[box.y0 : box.y1, box.x0 : box.x1]
+
+    def spot(self, pictures: Sequence[Image], height: int, width: int) -> list[Maps]:
+        """See `Networks`."""
+        seen = np.stack([resized(picture, height, width) for picture in pictures])
+        heat, shape = self._spotter.run(None, {"pictures": seen})
+        return [Maps(heat[place, 0], shape[place]) for place in range(len(pictures))]
 
     def detect(self, pictures: Sequence[Image], height: int, width: int) -> NDArray[np.uint8]:
         """See `Networks`."""
@@ -76,6 +96,11 @@ class CpuNetworks:
 
 def multiplies_bytes_well() -> bool:
     """Whether this processor has instructions for dot products of bytes."""
+    return processor_has(*BYTE_DOT_PRODUCTS)
+
+
+def processor_has(*features: str) -> bool:
+    """Whether this processor has one of these features, as Linux names them."""
     if platform.machine() != "x86_64":
         return False
     try:
@@ -83,7 +108,7 @@ def multiplies_bytes_well() -> bool:
     except OSError:
         return False
     flags = next((line for line in lines if line.startswith("flags")), "")
-    return not BYTE_DOT_PRODUCTS.isdisjoint(flags.split())
+    return not set(features).isdisjoint(flags.split())
 
 
 def resized(image: Image, height: int, width: int) -> Image:
@@ -126,10 +151,12 @@ def _keep_memory(largest: int) -> None:
             mallopt(what, largest)
 
 
-def _session(model: Path) -> onnxruntime.InferenceSession:
+def _session(model: Path, *, in_bytes: bool = False) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    if not in_bytes:  # weights that are stored in bytes are made floating point once, not for every picture
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     options.enable_cpu_mem_arena = options.enable_mem_pattern = False  # see _keep_memory
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 

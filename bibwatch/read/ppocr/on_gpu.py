@@ -22,6 +22,7 @@ from bibwatch.read.ppocr.graph import folded
 from bibwatch.read.ppocr.lines import LINE_WIDTH, Cut
 from bibwatch.read.ppocr.networks import MIDDLE, Networks, Steps, alphabet_of
 from bibwatch.read.ppocr.on_cpu import GREY, CpuNetworks
+from bibwatch.read.ppocr.spots import Maps
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what it is built on says that it will be gone one day
@@ -32,12 +33,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bibwatch.read.photo_file import Image, Picture
+    from bibwatch.values import Box
 
 ROUNDING = 0.05  # of a probability, that half precision may be off
 
 
 class GpuNetworks:
-    """Detector and recogniser in floating point, several pictures at a time; pictures are (3, H, W) uint8 RGB.
+    """Spotter, detector and recogniser in floating point, several pictures at a time; pictures are (3, H, W) uint8 RGB.
 
     Raises:
         EngineUnavailable: there is no such GPU, or it does not compute, or not what ONNX Runtime computes.
@@ -45,18 +47,21 @@ class GpuNetworks:
 
     batch = 8
     lines = 32
+    looks_at_parts = False  # a GPU prepares for every new size, which takes longer than to look at the whole
     decodes = True
 
     def __init__(self, device: str) -> None:
         self._place = torch_device(device, threads=1)
         self._type = torch.float16 if self._place.type == "cuda" else torch.float32
+        torch.backends.cudnn.allow_tf32 = False  # the spotter's boxes are told in numbers, which need all their digits
         try:
             self.device = device_name(self._place)
             recogniser = folded(models.recogniser())
             [told] = (told.value for told in recogniser.metadata_props if told.key == "character")
             self.alphabet = alphabet_of(told)
-            self._detector = self._network(folded(models.detector()))
-            self._recogniser = self._network(recogniser)
+            self._detector = self._network(folded(models.detector()), self._type)
+            self._recogniser = self._network(recogniser, self._type)
+            self._spotter = self._network(folded(models.SPOTTER), torch.float32)
             off = _difference(self, CpuNetworks("thorough"))
         except Exception as error:  # as the conversion, the GPU and what drives it raise anything
             text = f"torch {torch.__version__} does not compute on {device}; {WAY_OUT}: {type(error).__name__}: {error}"
@@ -73,6 +78,18 @@ class GpuNetworks:
             taken = [next(on_gpu) if isinstance(picture, Encoded) else self._there(picture) for picture in pictures]
             self._wait()
             return taken
+
+    def part(self, picture: torch.Tensor, box: Box) -> torch.Tensor:
+        """See `Networks`."""
+        return picture[:, box.y0 : box.y1, box.x0 : box.x1]
+
+    def spot(self, pictures: Sequence[torch.Tensor], height: int, width: int) -> list[Maps]:
+        """See `Networks`; raises what `detect` does."""
+        with troubles_told(), torch.inference_mode():
+            seen = _filled_up([resized(picture, height, width, self._type) for picture in pictures])
+            told = self._spotter(seen.permute(0, 2, 3, 1))
+            heat, shape = (maps[: len(pictures)].float().cpu().numpy() for maps in told)
+            return [Maps(heat[place, 0], shape[place]) for place in range(len(pictures))]
 
     def detect(self, pictures: Sequence[torch.Tensor], height: int, width: int) -> NDArray[np.uint8]:
         """See `Networks`.
@@ -100,11 +117,11 @@ class GpuNetworks:
             asked = told[:, :, torch.from_numpy(characters).to(self._place)]
             return Steps(best.cpu().numpy(), probability.float().cpu().numpy(), asked.float().cpu().numpy())
 
-    def _network(self, model: onnx.ModelProto) -> torch.nn.Module:
+    def _network(self, model: onnx.ModelProto, kind: torch.dtype) -> torch.nn.Module:
         _tell_padding(model)
         network = onnx2torch.convert(model)
         _join_gelus(network)
-        return network.eval().to(self._place, self._type).to(memory_format=torch.channels_last)
+        return network.eval().to(self._place, kind).to(memory_format=torch.channels_last)
 
     def _decoded(self, files: Sequence[Encoded]) -> list[torch.Tensor]:
         """Upright pictures; on a processor where the GPU cannot decode them, or has decoded one otherwise."""
@@ -138,7 +155,7 @@ class GpuNetworks:
 
 
 def _difference(networks: Networks[Any], reference: Networks[Any]) -> float:
-    """How much two ways differ, at most, in the heat of a drawn picture and in the probabilities of its characters."""
+    """How much two ways differ, at most, in the heats of a drawn picture and in the probabilities of its characters."""
     picture = np.full((128, 320, 3), 255, np.uint8)
     cv2.putText(picture, "2419", (40, 80), cv2.FONT_HERSHEY_SIMPLEX, 2.6, (0, 0, 0), 6)
     line = Cut(np.array(((0, 0), (320, 0), (320, 96), (0, 96)), np.float32), 1.0, 320, 96)
@@ -148,11 +165,12 @@ def _difference(networks: Networks[Any], reference: Networks[Any]) -> float:
 
 
 def _seen(networks: Networks[Any], picture: Image, line: Cut) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """The heat of a picture at half its size, 0..1, and the probabilities of all characters in a line of it."""
+    """The heats of a picture at half its size, 0..1, and the probabilities of all characters in a line of it."""
     [taken] = networks.take([picture])
-    heat = networks.detect([taken], 64, 160)
+    [maps] = networks.spot([taken], 64, 160)
+    heats = (networks.detect([taken], 64, 160).ravel() / 255, maps.heat.ravel())
     characters = np.arange(len(networks.alphabet))
-    return heat / 255, networks.recognise(networks.cut(taken, [line]), LINE_WIDTH, characters).told
+    return np.concatenate(heats), networks.recognise(networks.cut(taken, [line]), LINE_WIDTH, characters).told
 
 
 def _tell_padding(model: onnx.ModelProto) -> None:

@@ -17,11 +17,13 @@ from bibwatch.errors import EngineUnavailable, PhotoUnreadable
 from bibwatch.evaluate.manifest import read_manifest
 from bibwatch.read import engine as engines
 from bibwatch.read.engine import EngineSetup, fingerprint
-from bibwatch.read.photo_file import Encoded, decode, encoded
+from bibwatch.read.photo_file import Encoded, decode, encoded, size_of
 from bibwatch.read.ppocr import gpu_pixels, on_gpu
 from bibwatch.read.ppocr.engine import PpocrEngine
+from bibwatch.read.ppocr.lines import SPOTTER_SIGHT, seen_size
 from bibwatch.read.ppocr.networks import Steps
 from bibwatch.read.ppocr.on_cpu import CpuNetworks
+from bibwatch.read.ppocr.spots import spots
 from bibwatch.values import Reading
 from tests.support import draw_photo
 
@@ -68,6 +70,22 @@ def test_both_ways_read_the_same(in_torch: PpocrEngine, in_onnx: PpocrEngine, sh
             assert reading.score == pytest.approx(expected[text].score, abs=0.1)
             compared += 1
     assert compared > 5
+
+
+def test_both_ways_spot_the_same_numbers(networks: on_gpu.GpuNetworks, reference: CpuNetworks, shared: Path) -> None:
+    photos = [shared / "photos" / photo.file for photo in read_manifest(shared / "photos" / "manifest.csv")[::EVERY]]
+    compared = 0
+    for picture in (decode(photo.read_bytes(), last_look=True) for photo in photos):
+        size = size_of(picture)
+        at = seen_size(*size, SPOTTER_SIGHT)
+        found, expected = (spots(way.spot(way.take([picture]), *at)[0], *size, 0.3) for way in (networks, reference))
+        pixels = at[0] / size[0]  # of what the spotter sees, in one of the photo
+        for one in expected:
+            if one.detection_score < 0.35:
+                continue  # it may be just below what is asked for, the other way
+            assert min(np.abs(other.corners - one.corners).max() for other in found) * pixels < 1
+            compared += 1
+    assert compared > 30
 
 
 @pytest.mark.parametrize("size", [(2600, 1700), (1200, 900), (400, 300)])
@@ -182,7 +200,7 @@ def test_hundreds_of_lines_go_through_a_few_at_a_time() -> None:
             asked.append(len(lines))
             return super().recognise(lines, width, characters)
 
-    [readings] = PpocrEngine(Counting("fast"), "fast", "onnx").read([picture])
+    [readings] = PpocrEngine(Counting("thorough"), "thorough", "onnx").read([picture])
     assert len(readings) > 200
     assert max(asked) <= CpuNetworks.lines < on_gpu.GpuNetworks.lines
 
@@ -218,7 +236,7 @@ def test_auto_takes_the_processor_where_no_gpu_computes_and_says_why(tmp_path: P
 
 
 def test_auto_takes_the_processor_whatever_the_gpu_raises(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: object, model: object) -> None:
+    def full(self: object, model: object, kind: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")

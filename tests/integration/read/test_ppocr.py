@@ -11,12 +11,14 @@ from PIL import Image
 from bibwatch.read import engine as engines
 from bibwatch.read.engine import Engine, EngineSetup, fingerprint
 from bibwatch.read.photo_file import decode
-from bibwatch.read.ppocr.lines import SIGHTS
+from bibwatch.read.ppocr import engine as engine_of_ppocr
+from bibwatch.read.ppocr.lines import DETECTOR_SIGHT
 from bibwatch.read.ppocr.on_cpu import CpuNetworks, multiplies_bytes_well
+from bibwatch.read.ppocr.spots import spots
 from bibwatch.values import Effort
 from tests.support import draw_photo
 
-LONG_SIDE = SIGHTS["balanced"].large
+LONG_SIDE = DETECTOR_SIGHT.large
 BALANCED = EngineSetup("cpu", threads=1)
 
 
@@ -90,6 +92,24 @@ def test_the_detector_in_bytes_sees_what_the_whole_one_sees(tmp_path: Path) -> N
     seen, seen_whole = in_bytes > 127, whole > 127
     assert seen_whole.sum() > 1000
     assert (seen & seen_whole).sum() > 0.85 * (seen | seen_whole).sum()
+
+
+def test_the_spotter_in_bytes_sees_what_the_whole_one_sees(tmp_path: Path) -> None:
+    if not multiplies_bytes_well():
+        pytest.skip("this processor multiplies bytes no faster, so the whole spotter is always taken")
+    picture = decode(draw_photo(tmp_path / "a.jpg", "2419", "3071", size=(960, 640)).read_bytes(), last_look=False)
+    ways = (CpuNetworks(effort).spot([picture], 640, 960)[0] for effort in ("balanced", "thorough"))
+    in_bytes, whole = (spots(maps, 640, 960, 0.3) for maps in ways)
+    assert len(in_bytes) == len(whole) == 2
+    for one in whole:
+        assert min(abs(other.corners - one.corners).max() for other in in_bytes) < one.high / 3
+
+
+def test_balanced_finds_what_the_spotter_is_in_doubt_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_of_ppocr, "SPOT_BALANCED", 0.999)  # it sees nothing, so that the photo is in doubt
+    data = draw_photo(tmp_path / "a.jpg", "2419", "3071", size=(800, 600)).read_bytes()
+    [readings] = built(BALANCED).read([decode(data, last_look=False)])
+    assert {reading.text for reading in readings} == {"2419", "3071"}
 
 
 def test_the_engine_tells_nobody_of_its_work_and_writes_nothing_at_home(tmp_path: Path) -> None:

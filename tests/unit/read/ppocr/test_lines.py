@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bibwatch.read.ppocr.lines import LINE_WIDTH, SIGHTS, Cut, LineFinder, box_of, by_width, seen_size
+from bibwatch.read.ppocr.lines import DETECTOR_SIGHT, LINE_WIDTH, Cut, LineFinder, box_of, by_width, seen_size
 from bibwatch.values import Box
 
 
@@ -21,7 +21,7 @@ def cut(wide: int, high: int, x: float = 0.0, y: float = 0.0) -> Cut:
     ],
 )
 def test_the_detector_sees_photos_in_multiples_of_32_pixels(photo: tuple[int, int], seen: tuple[int, int]) -> None:
-    assert seen_size(*photo, SIGHTS["balanced"]) == seen
+    assert seen_size(*photo, DETECTOR_SIGHT) == seen
 
 
 def test_a_line_is_found_in_the_photos_own_pixels() -> None:
