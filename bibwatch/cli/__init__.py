@@ -9,6 +9,7 @@ from bibwatch.cli.options import Commands
 from bibwatch.cli.people import correct, why
 from bibwatch.cli.photos import demo, find, link, read
 from bibwatch.cli.service import check, run, scan, status
+from bibwatch.cli.spotter import train_spotter
 from bibwatch.cli.upkeep import forget, retry, verify
 
 
@@ -45,6 +46,7 @@ for command in (
     import_csv,
     convert_vgg,
     train,
+    train_spotter,
     evaluate,
     bench,
     demo,

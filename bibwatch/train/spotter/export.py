@@ -1,0 +1,163 @@
+"""The spotter as ONNX Runtime runs it: its weights in bytes, its steps in floating point or in bytes too."""
+
+from __future__ import annotations
+
+import copy
+import io
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantType, quantize_static
+from torch import Tensor, nn
+
+from bibwatch.files import whole_file
+from bibwatch.read.photo_file import size_of
+from bibwatch.read.ppocr.graph import folded
+from bibwatch.read.ppocr.lines import SPOTTER_SIGHT, seen_size
+from bibwatch.read.ppocr.on_cpu import resized
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bibwatch.train.spotter.lessons import Lesson
+    from bibwatch.train.spotter.network import Spotter
+
+PHOTOS = 30  # about so many say how large the numbers inside grow
+OPSET = 16  # of ONNX: onnx2torch knows no later one
+NEW_IN_RESIZE = {"antialias", "axes", "keep_aspect_ratio_policy"}  # since then, and none of them asked for
+PATCH = 512  # pixels of them
+KEPT = 99.999  # per cent of a step's values that its bytes can tell; the few larger ones count as the largest
+
+
+def export(spotter: Spotter, lessons: Sequence[Lesson], network: Path, in_bytes: Path) -> None:
+    """Write the network twice: (N, H, W, 3) uint8 RGB in, sides multiples of 32; heat, 0..1, and shapes out.
+
+    The weights of both are the same bytes; `in_bytes` computes in bytes too, as some of these photos ask for.
+    """
+    with _silence(), tempfile.TemporaryDirectory(prefix="bibwatch-export-") as folder:
+        plain, small = Path(folder, "plain.onnx"), Path(folder, "small.onnx")
+        _write(spotter, plain)
+        tidy = _of_older_onnx(folded(plain))
+        for number, node in enumerate(tidy.graph.node):
+            node.name = f"{node.op_type}_{number}"
+        onnx.save(tidy, plain)
+        quantize_static(
+            plain,
+            small,
+            _Patches(lessons[:: max(1, len(lessons) // PHOTOS)]),
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=_last_steps(tidy.graph),
+            calibrate_method=CalibrationMethod.Percentile,
+            extra_options={"CalibPercentile": KEPT},
+        )
+        for path, model in ((in_bytes, onnx.load(small)), (network, _in_floats(tidy, onnx.load(small)))):
+            with whole_file(path) as file:
+                file.write(_bare(model).SerializeToString())
+
+
+class _Told(nn.Module):  # type: ignore[misc]
+    """What those who read want to know."""
+
+    def __init__(self, spotter: Spotter) -> None:
+        super().__init__()
+        self.spotter = spotter
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Heat from 0 to 1, and shapes."""
+        heat, shape = self.spotter(pictures)
+        return heat.sigmoid(), shape
+
+
+def _write(spotter: Spotter, path: Path) -> None:
+    anything = torch.export.Dim.DYNAMIC
+    torch.onnx.export(
+        _Told(copy.deepcopy(spotter)).cpu().eval(),
+        (torch.zeros(2, 64, 96, 3, dtype=torch.uint8),),
+        path,
+        input_names=["pictures"],
+        output_names=["heat", "shape"],
+        dynamic_shapes=({0: anything, 1: anything, 2: anything},),
+        external_data=False,
+        verbose=False,
+    )
+
+
+class _Patches(CalibrationDataReader):  # type: ignore[misc]
+    """The middles of some photos, as the spotter sees them: the quantiser wants all of one size."""
+
+    def __init__(self, lessons: Sequence[Lesson]) -> None:
+        self._lessons = iter(lessons)
+
+    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        for lesson in self._lessons:
+            seen = resized(lesson.picture, *seen_size(*size_of(lesson.picture), SPOTTER_SIGHT))
+            if min(seen.shape[:2]) >= PATCH:
+                top, left = ((side - PATCH) // 2 for side in seen.shape[:2])
+                return {"pictures": seen[np.newaxis, top : top + PATCH, left : left + PATCH]}
+        return None
+
+
+def _in_floats(model: onnx.ModelProto, in_bytes: onnx.ModelProto) -> onnx.ModelProto:
+    """The network with the weights of the one in bytes, which are made floating point when it is loaded."""
+    constants = {tensor.name: tensor for tensor in in_bytes.graph.initializer}
+    graph, nodes = model.graph, []
+    for node in in_bytes.graph.node:
+        of_bytes = constants.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
+        if of_bytes is not None and of_bytes.data_type == TensorProto.INT8:
+            [before] = (tensor for tensor in graph.initializer if f"{tensor.name}_quantized" == of_bytes.name)
+            graph.initializer.remove(before)
+            graph.initializer.extend(constants[name] for name in node.input)
+            node.output[0] = before.name
+            nodes.append(node)
+    nodes.extend(graph.node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return model
+
+
+def _of_older_onnx(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same network as an older ONNX tells it: all that it is made of has meant the same since then."""
+    for node in model.graph.node:
+        for attribute in [told for told in node.attribute if node.op_type == "Resize" and told.name in NEW_IN_RESIZE]:
+            node.attribute.remove(attribute)
+    [standard] = (told for told in model.opset_import if told.domain in {"", "ai.onnx"})
+    standard.version = OPSET
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Without what the exporter tells of its own way."""
+    for part in (model, *model.graph.node, *model.graph.input, *model.graph.output, *model.graph.initializer):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
+    del model.graph.value_info[:]
+    return model
+
+
+def _last_steps(graph: onnx.GraphProto) -> list[str]:
+    """The names of the nodes that tell heat and shapes, from the last convolution on."""
+    last = max(place for place, node in enumerate(graph.node) if node.op_type == "Conv")
+    return [node.name for node in graph.node[last:]]
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Without what the exporter and the quantiser tell of their progress and of preparations that are not needed."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,147 @@
+"""What the spotter learns from: photos with the lines that a teacher read in them, held in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from bibwatch.errors import PhotoError, TrainingError
+from bibwatch.read.photo_file import decode
+from bibwatch.train.scenes import refuse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bibwatch.read.photo_file import Image
+
+    Quads = NDArray[np.float32]  # (N, 4, 2) pixels of the upright photo, clockwise from the top left of the text
+
+SURE = 0.6  # from this score on a teacher's line with digits is a number
+OF_DIGITS = 0.34  # of a number's characters, at least, are digits: a date within a banner is none
+HELD_OUT = 0.2  # of the photos
+Tell = Callable[[int, int], None]  # hears how many are done, and of how many
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A text that the teacher read."""
+
+    text: str
+    score: float  # 0..1
+    corners: tuple[tuple[float, float], ...]  # four, in pixels of the photo, clockwise from the top left of the text
+
+    @property
+    def is_number(self) -> bool:
+        """Whether a bib could read like this."""
+        digits = sum(character.isdigit() for character in self.text)
+        return self.score >= SURE and digits >= max(1, OF_DIGITS * len(self.text))
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A photo, and where its numbers are."""
+
+    name: str
+    picture: Image
+    halves: tuple[Image, ...]  # the picture at half its size, at a quarter
+    numbers: Quads
+    unsure: Quads  # other texts, and bibs whose number the teacher could not read: neither right nor wrong
+
+
+def lessons(photos: Sequence[Path], lines: Mapping[str, Any], tell: Tell) -> list[Lesson]:
+    """Every photo decoded, with its lines: `{name: {"lines": [[text, score, corners], ...], "bibs": [box, ...]}}`.
+
+    Raises:
+        TrainingError: naming the photos that cannot be used, ten at most.
+    """
+    cv2.setNumThreads(1)  # before its first work: processes forked later would wait for its threads for ever
+    found, problems = [], []
+    for done, photo in enumerate(photos, start=1):
+        try:
+            found.append(_lesson(photo, lines[photo.name]))
+        except (OSError, PhotoError) as error:
+            problems.append(f"{photo}: {error}")
+        except (KeyError, TypeError, ValueError) as error:
+            problems.append(f"{photo.name}: its lines cannot be used: {type(error).__name__}: {error}")
+        tell(done, len(photos))
+    refuse(problems)
+    return found
+
+
+def read_lines(path: Path) -> dict[str, Any]:
+    """The lines of a whole folder of photos.
+
+    Raises:
+        TrainingError: the file is no such file.
+    """
+    try:
+        told = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path}: cannot be read as JSON: {error}") from error
+    if not isinstance(told, dict):
+        raise TrainingError(f"{path}: must hold an object with the lines of each photo by its name")
+    return told
+
+
+def refuse_labelled(photos: Iterable[Path], labelled: Iterable[Path]) -> None:
+    """Refuse photos that stand among labelled ones, by content: what was trained on cannot be measured on.
+
+    Raises:
+        TrainingError: naming those photos, ten at most.
+    """
+    kept_apart = {_content(photo): photo for photo in labelled}
+    told = "has the content of the labelled photo"
+    refuse([f"{photo}: {told} {kept_apart[_content(photo)]}" for photo in photos if _content(photo) in kept_apart])
+
+
+def split(all_of_them: Sequence[Lesson], seed: int) -> tuple[list[Lesson], list[Lesson]]:
+    """Those to learn from, and a fifth to measure on, the same for the same photos and seed."""
+    shuffled = sorted(all_of_them, key=lambda lesson: lesson.name)
+    random.Random(seed).shuffle(shuffled)
+    held_out = max(1, round(len(shuffled) * HELD_OUT))
+    return shuffled[held_out:], shuffled[:held_out]
+
+
+def _lesson(photo: Path, told: Mapping[str, Any]) -> Lesson:
+    lines = [
+        Line(str(text), float(score), tuple((float(x), float(y)) for x, y in quad))
+        for text, score, quad in told["lines"]
+    ]
+    numbers = [line.corners for line in lines if line.is_number]
+    others = [line.corners for line in lines if not line.is_number]
+    unread = [_corners(box) for box in told.get("bibs", ()) if not any(_holds(box, number) for number in numbers)]
+    picture = decode(photo.read_bytes(), last_look=True)
+    half = _halved(picture)
+    return Lesson(photo.name, picture, (half, _halved(half)), _quads(numbers), _quads([*others, *unread]))
+
+
+def _halved(picture: Image) -> Image:
+    height, width = (max(1, side // 2) for side in picture.shape[:2])
+    even = picture[: 2 * height, : 2 * width]
+    return cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+
+
+def _holds(box: Sequence[float], corners: Sequence[Sequence[float]]) -> bool:
+    x, y = np.mean(corners, axis=0)
+    return bool(box[0] <= x <= box[2] and box[1] <= y <= box[3])
+
+
+def _corners(box: Sequence[float]) -> tuple[tuple[float, float], ...]:
+    x0, y0, x1, y1 = map(float, box)
+    return ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
+
+
+def _quads(corners: Sequence[Any]) -> Quads:
+    return np.array(corners, np.float32).reshape(-1, 4, 2)
+
+
+def _content(photo: Path) -> bytes:
+    return hashlib.sha256(photo.read_bytes()).digest()
