@@ -18,11 +18,10 @@ if TYPE_CHECKING:
 
 SURE_TEXT = 0.9  # of a text's score
 SURE_SPOT = 0.5  # of a spot's
-FAINT_SPOT = 0.3  # of a spot's: a fainter one that says nothing with a digit is nothing
 ASIDE = 2.0  # heights of a number that are looked at on each side of it, at least
 LEAST = 48  # pixels of the large detector's picture, likewise
 EDGE = 0.3  # heights of a line: one that is nearer to a window's edge may go on beyond it
-SAME = 0.5  # of the smaller one of two boxes: where they share more, they are of one text
+SAME = 0.5  # of a box: where another one covers more of it, they are of one text
 
 
 class Window(NamedTuple):
@@ -46,9 +45,7 @@ class Seen(NamedTuple):
     @property
     def is_sure(self) -> bool:
         """Whether this is what it says, without a second look."""
-        if self.text.has_digit:
-            return self.text.score >= SURE_TEXT and self.cut.detection_score >= SURE_SPOT
-        return self.text.score >= SURE_TEXT or self.cut.detection_score < FAINT_SPOT
+        return self.text.score >= SURE_TEXT and (self.cut.detection_score >= SURE_SPOT or not self.text.has_digit)
 
 
 def windows(seen: Sequence[Seen], photo: Window, *, in_parts: bool) -> list[Window]:
@@ -97,21 +94,28 @@ def whole_lines(cuts: Sequence[Cut], window: Window, size: tuple[int, int]) -> l
 
 def merged(seen: Sequence[Seen], again: Sequence[Seen], size: tuple[int, int]) -> list[Seen]:
     """What a photo says after the second look: its numbers win over what was not sure, and over nothing else."""
-    numbers = [one for one in again if one.text.has_digit]
-    boxes = [box_of(one.cut, *size) for one in numbers]
-    kept = [one for one in seen if one.is_sure or not _covers(boxes, box_of(one.cut, *size))]
-    sure = [box_of(one.cut, *size) for one in seen if one.is_sure and one.text.has_digit]
-    new = [one for one, box in zip(numbers, boxes, strict=True) if not _covers(sure, box)]
-    return [*kept, *new]
+    taken = [box_of(one.cut, *size) for one in seen if one.is_sure and one.text.has_digit]
+    new: dict[Box, Seen] = {}
+    for one in again:
+        box = box_of(one.cut, *size)
+        if one.text.has_digit and not any(
+            _shared(box, other) > SAME * min(_area(box), _area(other)) for other in taken
+        ):
+            new[box] = one
+            taken.append(box)  # two windows may show one number
+    return [*(one for one in seen if one.is_sure or not _is_covered(box_of(one.cut, *size), new)), *new.values()]
 
 
-def _covers(boxes: Iterable[Box], box: Box) -> bool:
-    return any(_share(one, box) > SAME for one in boxes)
+def _is_covered(box: Box, others: Iterable[Box]) -> bool:
+    return any(_shared(box, other) > SAME * _area(box) for other in others)
 
 
-def _share(one: Box, other: Box) -> float:
-    """Of the smaller box, what lies in both."""
+def _shared(one: Box, other: Box) -> int:
+    """Pixels that lie in both."""
     wide = min(one.x1, other.x1) - max(one.x0, other.x0)
     high = min(one.y1, other.y1) - max(one.y0, other.y0)
-    smaller = min((box.x1 - box.x0) * (box.y1 - box.y0) for box in (one, other))
-    return max(0, wide) * max(0, high) / max(1, smaller)
+    return max(0, wide) * max(0, high)
+
+
+def _area(box: Box) -> int:
+    return (box.x1 - box.x0) * (box.y1 - box.y0)

@@ -22,7 +22,7 @@ def fingerprint(effort: Effort) -> str:
     """`ppocr:` and a mark of the model files, the library, the effort, and the revision of this room's own work.
 
     Readings of one mark are as good as each other; where they were made, on a processor or on a GPU, they differ by
-    rounding, which is no reason to read a race's photos again.
+    rounding, and `balanced` by how much it looks at twice, which is no reason to read a race's photos again.
 
     Raises:
         EngineUnavailable: a model file or package is missing.

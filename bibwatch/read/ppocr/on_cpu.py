@@ -33,6 +33,18 @@ GREY = 128  # what lines are padded with: the middle of what the recogniser sees
 BYTE_DOT_PRODUCTS = ("avx512_vnni", "avx_vnni")  # without them, bytes are multiplied no faster and less exactly
 
 
+class SpotterOnCpu:
+    """The spotter of a file, which computes in bytes or does not."""
+
+    def __init__(self, model: Path, *, in_bytes: bool) -> None:
+        self._session = _session(model, in_bytes=in_bytes)
+
+    def see(self, picture: Image) -> Maps:
+        """What it says of a picture whose sides are multiples of 32."""
+        heat, shape = self._session.run(None, {"pictures": picture[np.newaxis]})
+        return Maps(heat[0, 0], shape[0])
+
+
 class CpuNetworks:
     """The recogniser in floating point; spotter and detector in eight-bit numbers where that is wanted and pays."""
 
@@ -46,12 +58,13 @@ class CpuNetworks:
         cv2.setNumThreads(1)
         self._in_bytes = effort != "thorough" and multiplies_bytes_well()
         _keep_memory(KEPT_IN_BYTES if self._in_bytes else KEPT_IN_FLOATS)
+        self._spotter = SpotterOnCpu(
+            models.SMALL_SPOTTER if self._in_bytes else models.SPOTTER, in_bytes=self._in_bytes
+        )
         self._recogniser = _session(models.recogniser())
+        if effort != "fast":
+            _ = self._detector  # so that a file that cannot be loaded is known before the first photo
         self.alphabet = alphabet_of(self._recogniser.get_modelmeta().custom_metadata_map["character"])
-
-    @cached_property
-    def _spotter(self) -> onnxruntime.InferenceSession:
-        return _session(models.SMALL_SPOTTER, in_bytes=True) if self._in_bytes else _session(models.SPOTTER)
 
     @cached_property
     def _detector(self) -> onnxruntime.InferenceSession:
@@ -67,9 +80,7 @@ class CpuNetworks:
 
     def spot(self, pictures: Sequence[Image], height: int, width: int) -> list[Maps]:
         """See `Networks`."""
-        seen = np.stack([resized(picture, height, width) for picture in pictures])
-        heat, shape = self._spotter.run(None, {"pictures": seen})
-        return [Maps(heat[place, 0], shape[place]) for place in range(len(pictures))]
+        return [self._spotter.see(resized(picture, height, width)) for picture in pictures]
 
     def detect(self, pictures: Sequence[Image], height: int, width: int) -> NDArray[np.uint8]:
         """See `Networks`."""

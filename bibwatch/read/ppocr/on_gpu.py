@@ -165,10 +165,12 @@ def _difference(networks: Networks[Any], reference: Networks[Any]) -> float:
 
 
 def _seen(networks: Networks[Any], picture: Image, line: Cut) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """The heats of a picture at half its size, 0..1, and the probabilities of all characters in a line of it."""
+    """The heats of a picture at half its size, 0..1, with the box at its hottest place, and the probabilities of all
+    characters in a line of it."""
     [taken] = networks.take([picture])
     [maps] = networks.spot([taken], 64, 160)
-    heats = (networks.detect([taken], 64, 160).ravel() / 255, maps.heat.ravel())
+    row, column = divmod(int(maps.heat.argmax()), maps.heat.shape[1])
+    heats = (networks.detect([taken], 64, 160).ravel() / 255, maps.heat.ravel(), maps.shape[:, row, column])
     characters = np.arange(len(networks.alphabet))
     return np.concatenate(heats), networks.recognise(networks.cut(taken, [line]), LINE_WIDTH, characters).told
 

@@ -1,10 +1,12 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from typing import get_args
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -12,10 +14,13 @@ from bibwatch.read import engine as engines
 from bibwatch.read.engine import Engine, EngineSetup, fingerprint
 from bibwatch.read.photo_file import decode
 from bibwatch.read.ppocr import engine as engine_of_ppocr
+from bibwatch.read.ppocr import models
+from bibwatch.read.ppocr.doubt import Seen
+from bibwatch.read.ppocr.engine import PpocrEngine
 from bibwatch.read.ppocr.lines import DETECTOR_SIGHT
 from bibwatch.read.ppocr.on_cpu import CpuNetworks, multiplies_bytes_well
 from bibwatch.read.ppocr.spots import spots
-from bibwatch.values import Effort
+from bibwatch.values import Box, Effort
 from tests.support import draw_photo
 
 LONG_SIDE = DETECTOR_SIGHT.large
@@ -110,6 +115,52 @@ def test_balanced_finds_what_the_spotter_is_in_doubt_about(tmp_path: Path, monke
     data = draw_photo(tmp_path / "a.jpg", "2419", "3071", size=(800, 600)).read_bytes()
     [readings] = built(BALANCED).read([decode(data, last_look=False)])
     assert {reading.text for reading in readings} == {"2419", "3071"}
+
+
+def test_what_is_in_doubt_is_looked_at_again_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = decode(draw_photo(tmp_path / "a.jpg", "2419", "3071", size=(1400, 700)).read_bytes(), last_look=False)
+    whole = {reading.text: reading for reading in next(built(replace(BALANCED, effort="thorough")).read([picture]))}
+    parts: list[Box] = []
+
+    class Watched(CpuNetworks):
+        def part(self, picture: np.ndarray, box: Box) -> np.ndarray:
+            parts.append(box)
+            return super().part(picture, box)
+
+    monkeypatch.setattr(Seen, "is_sure", property(lambda one: one.text.text == "2419"))
+    [readings] = PpocrEngine(Watched("balanced"), "balanced", "watched").read([picture])
+    again = {reading.text: reading for reading in readings}
+    assert again.keys() == whole.keys() == {"2419", "3071"}
+    assert len(parts) == 1
+    assert parts[0].x0 > 500
+    assert tuple(again["3071"].box) == pytest.approx(tuple(whole["3071"].box), abs=6)
+
+
+def test_photos_that_are_looked_at_wholly_keep_their_own_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Whole(CpuNetworks):
+        looks_at_parts = False
+
+    monkeypatch.setattr(Seen, "is_sure", property(lambda one: one.text.text.startswith("1")))
+    sizes = [(800, 600), (600, 800), (800, 600)]
+    photos = [draw_photo(tmp_path / f"{n}.jpg", f"1{n}", f"24{n}", size=size) for n, size in enumerate(sizes)]
+    pictures = [decode(photo.read_bytes(), last_look=False) for photo in photos]
+    together = list(PpocrEngine(Whole("balanced"), "balanced", "whole").read(pictures))
+    texts = [sorted(reading.text for reading in readings) for readings in together]
+    assert texts == [["10", "240"], ["11", "241"], ["12", "242"]]
+
+
+@pytest.mark.parametrize(("name", "effort"), [("SMALL_SPOTTER", "fast"), ("SMALL_DETECTOR", "balanced")])
+def test_a_damaged_model_is_known_before_the_first_photo(
+    name: str, effort: Effort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not multiplies_bytes_well():
+        pytest.skip("this processor takes the other models")
+    (tmp_path / "cut.onnx").write_bytes(getattr(models, name).read_bytes()[:1000])
+    monkeypatch.setattr(models, name, tmp_path / "cut.onnx")
+    with pytest.raises(Exception, match="cut.onnx"):
+        CpuNetworks(effort)
 
 
 def test_the_engine_tells_nobody_of_its_work_and_writes_nothing_at_home(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def texts(of: list[Seen]) -> list[str]:
         (seen("2419", 0, 0, score=0.8), False),  # what it says is not
         (seen("2419", 0, 0, heat=0.4), False),  # where it is is not
         (seen("MARATHON", 0, 0, heat=0.4), True),  # surely no number
-        (seen("M", 0, 0, score=0.5, heat=0.4), False),
+        (seen("M", 0, 0, score=0.5, heat=0.6), False),
         (seen("", 0, 0, score=0.0, heat=0.4), False),
     ],
 )
@@ -84,3 +84,13 @@ def test_a_number_of_the_second_look_wins_over_a_doubtful_one_and_over_nothing_e
         seen("17", 900, 100),
     ]
     assert texts(merged(first, again, SIZE)) == ["3071", "44", "2073", "17"]
+
+
+def test_a_doubtful_number_stays_where_the_second_look_has_nothing_better() -> None:
+    first = [seen("2419", 100, 100), seen("3071", 190, 100, score=0.8), seen("30712", 600, 100, score=0.8)]
+    joined, fragment = seen("2419 3071", 100, 100), seen("7", 640, 100)
+    assert texts(merged(first, [joined, fragment], SIZE)) == ["2419", "3071", "30712", "7"]
+
+
+def test_a_number_that_two_windows_show_counts_once() -> None:
+    assert texts(merged([], [seen("77", 100, 100), seen("77", 101, 100)], SIZE)) == ["77"]
