@@ -99,12 +99,15 @@ class _Patches(CalibrationDataReader):  # type: ignore[misc]
         self._lessons = iter(lessons)
 
     def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
-        for lesson in self._lessons:
-            seen = resized(lesson.picture, *seen_size(*size_of(lesson.picture), SPOTTER_SIGHT))
-            if min(seen.shape[:2]) >= PATCH:
-                top, left = ((side - PATCH) // 2 for side in seen.shape[:2])
-                return {"pictures": seen[np.newaxis, top : top + PATCH, left : left + PATCH]}
-        return None
+        lesson = next(self._lessons, None)
+        if lesson is None:
+            return None
+        seen = resized(lesson.picture, *seen_size(*size_of(lesson.picture), SPOTTER_SIGHT))
+        top, left = (max(0, side - PATCH) // 2 for side in seen.shape[:2])
+        middle = seen[top : top + PATCH, left : left + PATCH]
+        patch = np.zeros((1, PATCH, PATCH, 3), np.uint8)
+        patch[0, : middle.shape[0], : middle.shape[1]] = middle
+        return {"pictures": patch}
 
 
 def _in_floats(model: onnx.ModelProto, in_bytes: onnx.ModelProto) -> onnx.ModelProto:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from bibwatch.errors import PhotoError, TrainingError
-from bibwatch.read.photo_file import decode
+from bibwatch.errors import PhotoError
+from bibwatch.read.photo_file import decode, size_of
+from bibwatch.read.ppocr.lines import DETECTOR_SIGHT
+from bibwatch.read.ppocr.on_cpu import resized
 from bibwatch.train.scenes import refuse
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 SURE = 0.6  # from this score on a teacher's line with digits is a number
 OF_DIGITS = 0.34  # of a number's characters, at least, are digits: a date within a banner is none
 HELD_OUT = 0.2  # of the photos
+LARGEST = DETECTOR_SIGHT.large  # pixels of a photo's long side that are kept
 Tell = Callable[[int, int], None]  # hears how many are done, and of how many
 
 
@@ -69,37 +71,23 @@ def lessons(photos: Sequence[Path], lines: Mapping[str, Any], tell: Tell) -> lis
             found.append(_lesson(photo, lines[photo.name]))
         except (OSError, PhotoError) as error:
             problems.append(f"{photo}: {error}")
-        except (KeyError, TypeError, ValueError) as error:
-            problems.append(f"{photo.name}: its lines cannot be used: {type(error).__name__}: {error}")
+        except KeyError:
+            problems.append(f"{photo}: no lines are told of it; add them, or take lines.json away to have it read")
+        except (TypeError, ValueError, AttributeError) as error:
+            problems.append(f"{photo}: what is told of its lines cannot be used: {error}")
         tell(done, len(photos))
     refuse(problems)
     return found
 
 
-def read_lines(path: Path) -> dict[str, Any]:
-    """The lines of a whole folder of photos.
-
-    Raises:
-        TrainingError: the file is no such file.
-    """
-    try:
-        told = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{path}: cannot be read as JSON: {error}") from error
-    if not isinstance(told, dict):
-        raise TrainingError(f"{path}: must hold an object with the lines of each photo by its name")
-    return told
-
-
-def refuse_labelled(photos: Iterable[Path], labelled: Iterable[Path]) -> None:
-    """Refuse photos that stand among labelled ones, by content: what was trained on cannot be measured on.
-
-    Raises:
-        TrainingError: naming those photos, ten at most.
-    """
-    kept_apart = {_content(photo): photo for photo in labelled}
-    told = "has the content of the labelled photo"
-    refuse([f"{photo}: {told} {kept_apart[_content(photo)]}" for photo in photos if _content(photo) in kept_apart])
+def mark_of(all_of_them: Iterable[Lesson]) -> str:
+    """The same for the same photos with the same numbers."""
+    mark = hashlib.sha256()
+    for lesson in all_of_them:
+        mark.update(lesson.name.encode())
+        for part in (lesson.picture, lesson.numbers, lesson.unsure):
+            mark.update(part.tobytes())
+    return mark.hexdigest()
 
 
 def split(all_of_them: Sequence[Lesson], seed: int) -> tuple[list[Lesson], list[Lesson]]:
@@ -111,16 +99,31 @@ def split(all_of_them: Sequence[Lesson], seed: int) -> tuple[list[Lesson], list[
 
 
 def _lesson(photo: Path, told: Mapping[str, Any]) -> Lesson:
-    lines = [
-        Line(str(text), float(score), tuple((float(x), float(y)) for x, y in quad))
-        for text, score, quad in told["lines"]
-    ]
+    lines = [Line(str(text), float(score), _four(quad)) for text, score, quad in told["lines"]]
     numbers = [line.corners for line in lines if line.is_number]
     others = [line.corners for line in lines if not line.is_number]
     unread = [_corners(box) for box in told.get("bibs", ()) if not any(_holds(box, number) for number in numbers)]
     picture = decode(photo.read_bytes(), last_look=True)
+    scale = min(1.0, LARGEST / max(picture.shape))
+    if scale < 1:
+        height, width = (max(1, round(side * scale)) for side in size_of(picture))
+        picture = resized(picture, height, width)
     half = _halved(picture)
-    return Lesson(photo.name, picture, (half, _halved(half)), _quads(numbers), _quads([*others, *unread]))
+    return Lesson(
+        photo.name, picture, (half, _halved(half)), scale * _quads(numbers), scale * _quads([*others, *unread])
+    )
+
+
+def _four(quad: Any) -> tuple[tuple[float, float], ...]:
+    """Four corners that lie apart.
+
+    Raises:
+        ValueError: they do not.
+    """
+    corners = np.array(quad, float)
+    if corners.shape != (4, 2) or not np.isfinite(corners).all() or (np.ptp(corners, axis=0) < 1).any():
+        raise ValueError(f"{quad} are not the four corners of a line")
+    return tuple((x, y) for x, y in corners.tolist())
 
 
 def _halved(picture: Image) -> Image:
@@ -141,7 +144,3 @@ def _corners(box: Sequence[float]) -> tuple[tuple[float, float], ...]:
 
 def _quads(corners: Sequence[Any]) -> Quads:
     return np.array(corners, np.float32).reshape(-1, 4, 2)
-
-
-def _content(photo: Path) -> bytes:
-    return hashlib.sha256(photo.read_bytes()).digest()

@@ -21,7 +21,7 @@ def draw_curves(history: Sequence[Report], path: Path) -> None:
     figure = Figure(figsize=(8, 6), layout="constrained")
     losses, recalls, boxes = figure.subplots(3, sharex=True)
     losses.plot(views, [report.loss for report in history], "o-", color="C0")
-    losses.set(ylabel="loss of a view", yscale="log")
+    losses.set(ylabel="loss of a number", yscale="log")
     recalls.plot(views, [report.found.recall for report in history], "o-", color="C2")
     recalls.set(ylabel=f"recall, from {THRESHOLD:g}", ylim=(0, 1))
     boxes.plot(views, [report.found.boxes_a_photo for report in history], "o-", color="C1")

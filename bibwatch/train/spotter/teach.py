@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from bibwatch.errors import PhotoError
-from bibwatch.read.photo_file import decode
+from bibwatch.read.photo_file import decode, size_of
 from bibwatch.read.ppocr.lines import DETECTOR_SIGHT, LineFinder, seen_size
 from bibwatch.read.ppocr.on_cpu import CpuNetworks
 from bibwatch.read.ppocr.texts import LineReader
@@ -15,28 +15,26 @@ from bibwatch.train.scenes import refuse
 from bibwatch.train.spotter.lessons import Tell
 
 
-def teach(photos: Sequence[Path], tell: Tell) -> dict[str, Any]:
-    """The lines of each photo, as `lessons` takes them; takes a second a photo.
+def teach(photos: Sequence[Path], tell: Tell) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The name of each photo with its lines, as `lessons` takes them; takes a second a photo.
 
     Raises:
-        TrainingError: naming the photos that cannot be read, ten at most.
+        TrainingError: once all others were read, naming the photos that cannot be, ten at most.
     """
     networks, finder = CpuNetworks("thorough"), LineFinder()
     reader = LineReader(networks)
-    taught: dict[str, Any] = {}
     problems = []
     for done, photo in enumerate(photos, start=1):
         try:
             picture = decode(photo.read_bytes(), last_look=True)
         except (OSError, PhotoError) as error:
             problems.append(f"{photo}: {error}")
-            continue
-        size = picture.shape[0], picture.shape[1]
-        [heat] = networks.detect([picture], *seen_size(*size, DETECTOR_SIGHT))
-        cuts = finder.lines(heat, *size)
-        texts = reader.read(networks.cut(picture, cuts), cuts)
-        lines = [[text.text, text.score, cut.corners.tolist()] for cut, text in zip(cuts, texts, strict=True)]
-        taught[photo.name] = {"lines": lines}
+        else:
+            size = size_of(picture)
+            [heat] = networks.detect([picture], *seen_size(*size, DETECTOR_SIGHT))
+            cuts = finder.lines(heat, *size)
+            texts = reader.read(networks.cut(picture, cuts), cuts)
+            lines = [[text.text, text.score, cut.corners.tolist()] for cut, text in zip(cuts, texts, strict=True)]
+            yield photo.name, {"lines": lines}
         tell(done, len(photos))
     refuse(problems)
-    return taught

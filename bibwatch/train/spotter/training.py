@@ -22,6 +22,7 @@ from bibwatch.errors import TrainingError
 from bibwatch.files import whole_file
 from bibwatch.read.ppocr.on_cpu import processor_has
 from bibwatch.read.ppocr.spots import Maps
+from bibwatch.train.spotter.lessons import mark_of
 from bibwatch.train.spotter.measure import Found, measure
 from bibwatch.train.spotter.network import Spotter
 from bibwatch.train.spotter.targets import targets
@@ -35,6 +36,7 @@ WARM_UP = 0.03  # of the steps, while the rate rises
 DECAY = 1e-2  # of the weights
 KEPT = 0.998  # of the averaged weights, from step to step
 MIDDLE_OF_A_NUMBER = 0.999  # of the heat
+MOST_WORKERS = 16  # processes that make views: each holds two batches ready
 SHARPNESS, MILDNESS = 2, 4  # of the focal loss: how little sure places count, and places near a middle
 
 
@@ -60,7 +62,7 @@ class Report:
     """How far a training has come."""
 
     views: int  # shown by then
-    loss: float  # of a view, since the last report
+    loss: float  # of a number, since the last report
     found: Found  # in the photos held out
 
 
@@ -73,6 +75,7 @@ class Training:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.history: list[Report] = []
+        self._mark = mark_of((*learned_from, *held_out))
         self._held_out = held_out
         self._shown = _Shown(learned_from, recipe)
         self._device = device
@@ -104,7 +107,8 @@ class Training:
             TrainingError: the loss is no number any more.
         """
         steps = self.recipe.steps
-        begun, until = self._step, math.ceil(steps * (len(self.history) + 1) / self.recipe.reports)
+        begun = self._step  # where there are fewer steps than reports, there is a report for each
+        until = max(begun + 1, math.ceil(steps * (len(self.history) + 1) / self.recipe.reports))
         self._batches = self._batches or self._batches_from(self._step)
         lost = 0.0
         while self._step < until:
@@ -125,6 +129,7 @@ class Training:
         """Write what `resume` goes on from."""
         state = {
             "recipe": asdict(self.recipe),
+            "learned_from": self._mark,
             "step": self._step,
             "model": self._model.state_dict(),
             "averaged": self._averaged.state_dict(),
@@ -145,6 +150,8 @@ class Training:
         try:
             state = torch.load(path, map_location=self._device, weights_only=True)
             was, now = state["recipe"], asdict(self.recipe)
+            if state["learned_from"] != self._mark:
+                raise TrainingError(f"{path}: was begun with other photos, or with other lines of them")
             if was != now:
                 told = ", ".join(f"{key} {was[key]} instead of {now[key]}" for key in now if was[key] != now[key])
                 raise TrainingError(f"{path}: was begun with {told}")
@@ -173,14 +180,14 @@ class Training:
         self._averaged.update_parameters(self._model)
         lost = float(loss.detach())
         if not math.isfinite(lost):
-            raise TrainingError(f"the loss is {lost} after {self._step} steps; take a smaller rate or another seed")
+            raise TrainingError(f"the loss is {lost} after {self._step} steps; take another seed")
         return lost
 
     def _batches_from(self, step: int) -> Iterator[list[Tensor]]:
         """The views that come after so many steps, made in processes of their own where there are processors enough."""
         views = range(step * self.recipe.batch, self.recipe.steps * self.recipe.batch)
         cores = len(os.sched_getaffinity(0))
-        workers = cores if self._device.type == "cuda" else cores // 8
+        workers = min(MOST_WORKERS, cores if self._device.type == "cuda" else cores // 8)
         context = "fork" if workers else None  # so that all share the decoded photos
         return iter(
             DataLoader(

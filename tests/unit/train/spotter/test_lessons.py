@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ from PIL import Image
 pytest.importorskip("torchvision", reason="the extra train is not installed")
 
 from bibwatch.errors import TrainingError
-from bibwatch.train.spotter.lessons import Line, lessons, read_lines, refuse_labelled, split
+from bibwatch.train.spotter.lessons import Line, lessons, split
 
 CORNERS = ((10, 10), (50, 10), (50, 30), (10, 30))
 
@@ -54,27 +53,28 @@ def test_photos_and_lines_that_cannot_be_used_are_all_named(photo: Path) -> None
     missing = photo.with_name("c.jpg")
     lines = {"a.png": {"lines": [["2419", 0.9, "nowhere"]]}, "b.jpg": {"lines": []}, "c.jpg": {"lines": []}}
     with pytest.raises(TrainingError) as raised:
-        lessons([photo, broken, missing, photo.with_name("d.jpg")], lines | {"d.jpg": {}}, silent)
-    assert all(name in str(raised.value) for name in ("a.png", "b.jpg", "c.jpg"))
+        lessons([photo, broken, missing, photo.with_name("d.jpg")], lines, silent)
+    told = str(raised.value).splitlines()
+    assert [line.split(": ")[0] for line in told] == [
+        str(photo.with_name(name)) for name in ("a.png", "b.jpg", "c.jpg", "d.jpg")
+    ]
+    assert "no lines are told of it" in told[3]
 
 
-def test_lines_that_are_no_lines_are_an_error(tmp_path: Path) -> None:
-    (tmp_path / "lines.json").write_text("[")
-    with pytest.raises(TrainingError, match="cannot be read as JSON"):
-        read_lines(tmp_path / "lines.json")
-    (tmp_path / "lines.json").write_text(json.dumps([]))
-    with pytest.raises(TrainingError, match="must hold an object"):
-        read_lines(tmp_path / "lines.json")
+@pytest.mark.parametrize(
+    "corners", [CORNERS[:3], ((10, 10),) * 4, ((10, 10), (float("nan"), 10), (50, 30), (10, 30)), "2419"]
+)
+def test_corners_that_are_no_line_are_an_error(photo: Path, corners: object) -> None:
+    with pytest.raises(TrainingError, match=r"a\.png: what is told of its lines cannot be used"):
+        lessons([photo], {"a.png": {"lines": [["2419", 0.9, corners]]}}, silent)
 
 
-def test_a_photo_that_stands_among_labelled_ones_is_refused_by_its_content(photo: Path) -> None:
-    same = photo.with_name("under another name.jpg")
-    same.write_bytes(photo.read_bytes())
-    other = photo.with_name("other.png")
-    Image.new("RGB", (120, 90), (91, 140, 90)).save(other)
-    refuse_labelled([other], [photo])
-    with pytest.raises(TrainingError, match=r"under another name\.jpg.*a\.png"):
-        refuse_labelled([other, same], [photo])
+def test_a_large_photo_is_kept_as_large_as_the_teacher_sees_it(tmp_path: Path) -> None:
+    Image.new("RGB", (4096, 3000), (90, 140, 90)).save(tmp_path / "a.png")
+    corners = [(400, 300), (800, 300), (800, 500), (400, 500)]
+    [lesson] = lessons([tmp_path / "a.png"], {"a.png": {"lines": [["2419", 0.9, corners]]}}, silent)
+    assert lesson.picture.shape == (1500, 2048, 3)
+    assert lesson.numbers[0].tolist() == [[200, 150], [400, 150], [400, 250], [200, 250]]
 
 
 def test_a_fifth_is_held_out_and_the_same_for_the_same_seed(photo: Path) -> None:
