@@ -22,6 +22,7 @@ from bibwatch.read.ppocr.spots import Maps, spots
 from bibwatch.train.spotter.run import Outputs, Run, Wish
 from bibwatch.train.spotter.training import Recipe, Training
 
+pytestmark = pytest.mark.long  # the teacher alone takes ten seconds
 SIZE = (640, 480)
 FAINT = 0.15  # of the heat: what has learned this little is sure of nothing
 LEARNED = Recipe(views=1200, batch=8, size=160, reports=3)
@@ -73,7 +74,6 @@ def off(found: Sequence[Cut], expected: Cut) -> float:
     return min(float(np.abs(one.corners - expected.corners).max()) for one in found)
 
 
-@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_training_learns_and_writes_networks_that_see_what_it_sees(photos: Path, tmp_path: Path) -> None:
     run = Run(Outputs(tmp_path / "spotter.onnx"), Wish(photos, device="cpu", recipe=LEARNED), resume=False)
