@@ -29,6 +29,11 @@ def must_be_new(path: Path, *, force: bool) -> None:
         raise BibwatchError(f"{path}: exists already; name a new file, or write over it with --force")
 
 
+def beside(path: Path, ending: str) -> Path:
+    """The file of the same name with another ending, which may be more than a suffix."""
+    return path.with_name(path.stem + ending)
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write to, which takes its place at `path`, or where a link there leads, once it is complete.

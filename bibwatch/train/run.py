@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from bibwatch.errors import TrainingError
-from bibwatch.files import must_be_new, whole_file
+from bibwatch.files import beside, must_be_new, whole_file
 from bibwatch.train.network import initial_network
 from bibwatch.train.plots import draw_curves, draw_findings
 from bibwatch.train.scenes import Squares, find_scenes, refuse, split
@@ -26,22 +26,22 @@ class Outputs:
     @property
     def state(self) -> Path:
         """What --resume goes on from."""
-        return self._beside(".resume.pt")
+        return beside(self.weights, ".resume.pt")
 
     @property
     def report(self) -> Path:
         """The recipe, the split and every epoch, as JSON."""
-        return self._beside(".json")
+        return beside(self.weights, ".json")
 
     @property
     def curves(self) -> Path:
         """The losses and the average precision."""
-        return self._beside(".losses.png")
+        return beside(self.weights, ".losses.png")
 
     @property
     def findings(self) -> Path:
         """Validation photos with their boxes."""
-        return self._beside(".validation.png")
+        return beside(self.weights, ".validation.png")
 
     def must_be_new(self, *, force: bool) -> None:
         """Refuse to write over what is there, unless asked to.
@@ -53,9 +53,6 @@ class Outputs:
             raise TrainingError(f"{self.weights}: name the weights .pt; the files beside them get other endings")
         for path in (self.weights, self.state, self.report, self.curves, self.findings):
             must_be_new(path, force=force)
-
-    def _beside(self, ending: str) -> Path:
-        return self.weights.with_name(self.weights.stem + ending)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from bibwatch.errors import TrainingError
-from bibwatch.files import must_be_new, whole_file
+from bibwatch.files import beside, must_be_new, whole_file
 from bibwatch.read.ppocr.on_cpu import SpotterOnCpu
 from bibwatch.train.run import torch_device
 from bibwatch.train.scenes import EXTENSIONS
@@ -32,27 +32,27 @@ class Outputs:
     @property
     def in_bytes(self) -> Path:
         """The same network, with eight-bit steps too."""
-        return self._beside("_int8.onnx")
+        return beside(self.network, "_int8.onnx")
 
     @property
     def lines(self) -> Path:
         """What the teacher read, where it had to; what is right in it is never read again."""
-        return self._beside(".lines.json")
+        return beside(self.network, ".lines.json")
 
     @property
     def state(self) -> Path:
         """What --resume goes on from."""
-        return self._beside(".resume.pt")
+        return beside(self.network, ".resume.pt")
 
     @property
     def report(self) -> Path:
         """The recipe, the split and every measurement, as JSON."""
-        return self._beside(".json")
+        return beside(self.network, ".json")
 
     @property
     def curves(self) -> Path:
         """The loss and the recall."""
-        return self._beside(".png")
+        return beside(self.network, ".png")
 
     def must_be_new(self, *, force: bool) -> None:
         """Refuse to write over what is there, unless asked to.
@@ -64,9 +64,6 @@ class Outputs:
             raise TrainingError(f"{self.network}: name the network .onnx; the files beside it get other endings")
         for path in (self.network, self.in_bytes, self.state, self.report, self.curves):
             must_be_new(path, force=force)
-
-    def _beside(self, ending: str) -> Path:
-        return self.network.with_name(self.network.stem + ending)
 
 
 @dataclass(frozen=True, slots=True)
