@@ -79,6 +79,14 @@ def test_a_photo_dropped_in_appears_with_its_number_on_it_without_a_reload(race:
     assert visitor.is_untouched
 
 
+def test_the_large_picture_of_a_photo_has_boxes_with_scores(race: Race, visit: Visit) -> None:
+    drop(race, "scored.jpg", "2419")
+    page = visit().open("/")
+    go_to(page, "scored.jpg")
+    expect(page.locator(".large svg rect")).to_have_count(1)
+    expect(page.locator(".large svg text")).to_have_text(re.compile(r"^2419\s*[01]\.\d\d$"))
+
+
 def test_photos_appear_while_somebody_types_a_bib_or_a_name(race: Race, visit: Visit) -> None:
     drop(race, "typed.jpg", "808")
     visitor = visit()
