@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,23 @@ class Race:
 
     def until_done(self, photos: int) -> None:
         self.until(lambda: self.status().get("queue", {}).get("done") == photos, f"{photos} photos are done")
+
+
+def stopped_by_hand(command: Sequence[str | Path], timeout_s: float) -> tuple[list[str], str]:
+    """Ctrl-C after two lines of a command, which must end well; those lines, and what it printed from then on."""
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline(), process.stdout.readline()]
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=timeout_s)
+    assert process.returncode == 0, errors
+    return lines, rest
 
 
 def free_port() -> int:

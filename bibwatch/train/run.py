@@ -11,10 +11,11 @@ import torch
 
 from bibwatch.errors import TrainingError
 from bibwatch.files import beside, must_be_new, whole_file
+from bibwatch.train.checkpoint import read_checkpoint
 from bibwatch.train.network import initial_network
 from bibwatch.train.plots import draw_curves, draw_findings
-from bibwatch.train.scenes import Squares, find_scenes, refuse, split
-from bibwatch.train.training import Epoch, Recipe, Tell, Training, best_of, read_checkpoint
+from bibwatch.train.scenes import Squares, Tell, find_scenes, refuse, split
+from bibwatch.train.training import Epoch, Recipe, Training, best_of
 
 
 @dataclass(frozen=True, slots=True)

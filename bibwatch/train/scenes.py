@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from bibwatch.values import Box
 
 EXTENSIONS = (".jpg", ".jpeg", ".png")
 VALIDATION_SHARE = 0.2
+Tell = Callable[[int, int], None]  # hears how many of something are done, and of how many
 SHOWN_PROBLEMS = 10
 KEPT_BYTES = 1 << 30  # of decoded squares, for training and for validation each
 
@@ -31,6 +32,23 @@ class Scene:
     photo: Path
     boxes: tuple[Box, ...]  # pixels of the upright photo
 
+    @property
+    def name(self) -> str:
+        """The photo's file name."""
+        return self.photo.name
+
+
+class Named(Protocol):
+    """What a photo is learned from by its name."""
+
+    @property
+    def name(self) -> str:
+        """The photo's file name."""
+        ...
+
+
+Of = TypeVar("Of", bound=Named)
+
 
 def find_scenes(photos: Path, boxes: Path) -> list[Scene]:
     """Every photo in a folder with its box file, by name.
@@ -38,20 +56,29 @@ def find_scenes(photos: Path, boxes: Path) -> list[Scene]:
     Raises:
         TrainingError: with every problem: a folder or box file that is missing, a line that is no box.
     """
-    try:
-        found = sorted(path for path in photos.iterdir() if path.suffix.lower() in EXTENSIONS and path.is_file())
-    except OSError as error:
-        raise TrainingError(f"{photos}: no folder of photos: {error.strerror}") from error
-    if len(found) < 2:
-        raise TrainingError(f"{photos}: {len(found)} photos; training and validation need at least one each")
     scenes, problems = [], []
-    for photo in found:
+    for photo in find_photos(photos):
         try:
             scenes.append(Scene(photo, read_boxes(box_file_of(photo, boxes))))
         except TrainingError as error:
             problems.append(str(error))
     refuse(problems)
     return scenes
+
+
+def find_photos(folder: Path) -> list[Path]:
+    """The photos of a folder, by name.
+
+    Raises:
+        TrainingError: there are too few to learn from some and measure on others.
+    """
+    try:
+        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS and path.is_file())
+    except OSError as error:
+        raise TrainingError(f"{folder}: no folder of photos: {error.strerror}") from error
+    if len(found) < 2:
+        raise TrainingError(f"{folder}: {len(found)} photos; training and validation need at least one each")
+    return found
 
 
 def refuse(problems: Sequence[str]) -> None:
@@ -61,9 +88,9 @@ def refuse(problems: Sequence[str]) -> None:
         raise TrainingError("\n".join([*problems[:SHOWN_PROBLEMS], *more]))
 
 
-def split(scenes: Sequence[Scene], seed: int) -> tuple[list[Scene], list[Scene]]:
+def split(scenes: Sequence[Of], seed: int) -> tuple[list[Of], list[Of]]:
     """Four fifths to train on and one fifth to validate on, the same for the same photos and seed."""
-    shuffled = sorted(scenes, key=lambda scene: scene.photo.name)
+    shuffled = sorted(scenes, key=lambda scene: scene.name)
     random.Random(seed).shuffle(shuffled)
     held_out = max(1, round(len(shuffled) * VALIDATION_SHARE))
     return shuffled[held_out:], shuffled[:held_out]
@@ -87,7 +114,7 @@ class Squares:
     @property
     def names(self) -> list[str]:
         """The photos' file names."""
-        return [scene.photo.name for scene in self._scenes]
+        return [scene.name for scene in self._scenes]
 
     def take(self, index: int, *, flipped: bool = False) -> tuple[Any, dict[str, Any]]:
         """A (3, size, size) float32 tensor, 0..1, and torchvision's target: boxes as (N, 4) float32, labels 1."""

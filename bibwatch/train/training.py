@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,11 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics.detection import MeanAveragePrecision
 
 from bibwatch.errors import TrainingError
-from bibwatch.files import whole_file
 from bibwatch.read.dossard.detector import network
-from bibwatch.train.scenes import Squares
+from bibwatch.train.checkpoint import save_whole
+from bibwatch.train.scenes import Squares, Tell
 
 FLIPPED_SHARE = 0.5
-Tell = Callable[[int, int], None]  # hears how many batches of an epoch are done, and of how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +49,6 @@ class Epoch:
 def best_of(history: Sequence[Epoch]) -> Epoch:
     """The epoch whose weights are kept."""
     return min(history, key=lambda epoch: epoch.validation_loss)
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """What `Training.save_state` wrote.
-
-    Raises:
-        TrainingError: there is no such file, or it is damaged.
-    """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise TrainingError(f"{path}: nothing to go on from; begin without --resume") from error
-    except Exception as error:  # torch.load raises anything for a damaged file
-        raise TrainingError(f"{path}: cannot be gone on from: {error}") from error
-    if not isinstance(state, dict) or "history" not in state:
-        raise TrainingError(f"{path}: is not the state of a training")
-    return state
 
 
 class Training:
@@ -137,7 +118,7 @@ class Training:
 
     def save_weights(self, path: Path) -> None:
         """Write the best weights so far, as the engine loads them."""
-        _save(self.best_state, path)
+        save_whole(self.best_state, path)
 
     def save_state(self, path: Path) -> None:
         """Write all that is needed to go on after the last epoch."""
@@ -151,7 +132,7 @@ class Training:
             "optimiser": self._optimiser.state_dict(),
             "plateau": self._plateau.state_dict(),
         }
-        _save(state, path)
+        save_whole(state, path)
 
     @property
     def _rate(self) -> float:
@@ -208,11 +189,3 @@ def _check(loss: float, number: int) -> float:
         ways_out = "look at the boxes, begin from other weights (--init), or train more photos at a time (--batch)"
         raise TrainingError(f"the loss is {loss} in epoch {number}, so the training has come apart; {ways_out}")
     return loss
-
-
-def _save(state: dict[str, Any], path: Path) -> None:
-    """Write what torch makes of it; torch's own writing would turn Ctrl-C and a full disk into errors of its own."""
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    with whole_file(path) as file:
-        file.write(buffer.getbuffer())

@@ -1,8 +1,6 @@
 """What people who come from the notebooks type."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -11,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.scenes import draw_scenes
-from tests.support import BIBWATCH, Race, draw_photo
+from tests.support import BIBWATCH, Race, draw_photo, stopped_by_hand
 
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; from bibwatch.cli import main; main()"
 TRAIN_S = 900  # a generous limit: two cores take about 20 s a photo
@@ -121,17 +119,9 @@ def test_training_keeps_the_best_when_stopped_by_hand_and_goes_on(tmp_path: Path
     scenes = draw_scenes(tmp_path / "scenes", 3)
     out = tmp_path / "mine.pt"
     command = [*BIBWATCH, "train", scenes, scenes, out, "--init", "none", "--size", "128", "--batch", "1"]
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline(), process.stdout.readline()]
-        process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=TRAIN_S)
+    lines, rest = stopped_by_hand(command, TRAIN_S)
     assert lines[0] == "2 photos to train on, 1 to validate on, on cpu\n"
     assert lines[1].startswith("epoch 1: loss ")
-    assert process.returncode == 0, errors
     assert "stopped by hand" in rest
     assert f"{out}: the weights of epoch 1" in rest
     names = {"mine.pt", "mine.json", "mine.resume.pt", "mine.losses.png", "mine.validation.png", "scenes"}

@@ -1,8 +1,6 @@
 """The command `train-spotter`, as a person runs it."""
 
 import json
-import os
-import signal
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bibwatch.draw import bib_numbers, draw_event
-from tests.support import BIBWATCH
+from tests.support import BIBWATCH, stopped_by_hand
 
 TRAIN_S = 120
 LINE = ["2419", 0.9, [[40, 40], [90, 40], [90, 70], [40, 70]]]
@@ -40,17 +38,9 @@ def test_a_training_that_is_stopped_by_hand_goes_on_and_writes_all_its_files(pho
     out = tmp_path / "spotter.onnx"
     arguments = [photos, out, "--views", "96", "--batch", "4"]
     command = [*BIBWATCH, "train-spotter", *map(str, arguments), "--device", "cpu"]
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline(), process.stdout.readline()]
-        process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=TRAIN_S)
+    lines, rest = stopped_by_hand(command, TRAIN_S)
     assert lines[0] == "2 photos to learn from, 1 to measure on, on cpu\n"
     assert lines[1].startswith("8 views: loss ")
-    assert process.returncode == 0, errors
     assert "stopped by hand; --resume goes on after" in rest
     assert "exists already" in train_spotter(*arguments).stderr
     result = train_spotter(*arguments, "--resume")

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from bibwatch.train.spotter.lessons import Lesson
     from bibwatch.train.spotter.network import Spotter
 
-PHOTOS = 30  # about so many say how large the numbers inside grow
 OPSET = 16  # of ONNX: onnx2torch knows no later one
 NEW_IN_RESIZE = {"antialias", "axes", "keep_aspect_ratio_policy"}  # since then, and none of them asked for
+PHOTOS = 30  # about so many say how large the numbers inside grow
 PATCH = 512  # pixels of them
 KEPT = 99.999  # per cent of a step's values that its bytes can tell; the few larger ones count as the largest
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from bibwatch.errors import PhotoError
 from bibwatch.read.photo_file import decode, size_of
 from bibwatch.read.ppocr.lines import DETECTOR_SIGHT
 from bibwatch.read.ppocr.on_cpu import resized
-from bibwatch.train.scenes import refuse
+from bibwatch.train.scenes import Tell, refuse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,9 +26,7 @@ if TYPE_CHECKING:
 
 SURE = 0.6  # from this score on a teacher's line with digits is a number
 OF_DIGITS = 0.34  # of a number's characters, at least, are digits: a date within a banner is none
-HELD_OUT = 0.2  # of the photos
 LARGEST = DETECTOR_SIGHT.large  # pixels of a photo's long side that are kept
-Tell = Callable[[int, int], None]  # hears how many are done, and of how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +85,6 @@ def mark_of(all_of_them: Iterable[Lesson]) -> str:
         for part in (lesson.picture, lesson.numbers, lesson.unsure):
             mark.update(part.tobytes())
     return mark.hexdigest()
-
-
-def split(all_of_them: Sequence[Lesson], seed: int) -> tuple[list[Lesson], list[Lesson]]:
-    """Those to learn from, and a fifth to measure on, the same for the same photos and seed."""
-    shuffled = sorted(all_of_them, key=lambda lesson: lesson.name)
-    random.Random(seed).shuffle(shuffled)
-    held_out = max(1, round(len(shuffled) * HELD_OUT))
-    return shuffled[held_out:], shuffled[:held_out]
 
 
 def _lesson(photo: Path, told: Mapping[str, Any]) -> Lesson:

@@ -11,9 +11,9 @@ from bibwatch.errors import TrainingError
 from bibwatch.files import beside, must_be_new, whole_file
 from bibwatch.read.ppocr.on_cpu import SpotterOnCpu
 from bibwatch.train.run import torch_device
-from bibwatch.train.scenes import EXTENSIONS
+from bibwatch.train.scenes import Tell, find_photos, split
 from bibwatch.train.spotter.export import export
-from bibwatch.train.spotter.lessons import Lesson, Tell, lessons, split
+from bibwatch.train.spotter.lessons import Lesson, lessons
 from bibwatch.train.spotter.lines import contents_of, keep_lines, lines_still_right, read_lines, refuse_labelled
 from bibwatch.train.spotter.measure import Found, measure
 from bibwatch.train.spotter.plots import draw_curves
@@ -156,20 +156,3 @@ class Run:
         whole = SpotterOnCpu(self.outputs.network, in_bytes=False)
         in_bytes = SpotterOnCpu(self.outputs.in_bytes, in_bytes=True)
         return measure(whole.see, self.held_out), measure(in_bytes.see, self.held_out)
-
-
-def find_photos(folder: Path) -> list[Path]:
-    """The photos of a folder, by name.
-
-    Raises:
-        TrainingError: there are too few to learn from some and measure on others.
-    """
-    try:
-        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS and path.is_file())
-    except OSError as error:
-        raise TrainingError(f"{folder}: no folder of photos: {error.strerror}") from error
-    if len(found) < 2:
-        raise TrainingError(
-            f"{folder}: {len(found)} photos; at least one to learn from and one to measure on are needed"
-        )
-    return found

@@ -11,8 +11,7 @@ from bibwatch.read.photo_file import decode, size_of
 from bibwatch.read.ppocr.lines import DETECTOR_SIGHT, LineFinder, seen_size
 from bibwatch.read.ppocr.on_cpu import CpuNetworks
 from bibwatch.read.ppocr.texts import LineReader
-from bibwatch.train.scenes import refuse
-from bibwatch.train.spotter.lessons import Tell
+from bibwatch.train.scenes import Tell, refuse
 
 
 def teach(photos: Sequence[Path], tell: Tell) -> Iterator[tuple[str, dict[str, Any]]]:

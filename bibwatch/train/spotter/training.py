@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -19,9 +18,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
 from bibwatch.errors import TrainingError
-from bibwatch.files import whole_file
 from bibwatch.read.ppocr.on_cpu import processor_has
 from bibwatch.read.ppocr.spots import Maps
+from bibwatch.train.checkpoint import read_checkpoint, save_whole
 from bibwatch.train.spotter.lessons import mark_of
 from bibwatch.train.spotter.measure import Found, measure
 from bibwatch.train.spotter.network import Spotter
@@ -30,7 +29,8 @@ from bibwatch.train.spotter.views import Views
 
 if TYPE_CHECKING:
     from bibwatch.read.photo_file import Image
-    from bibwatch.train.spotter.lessons import Lesson, Tell
+    from bibwatch.train.scenes import Tell
+    from bibwatch.train.spotter.lessons import Lesson
 
 WARM_UP = 0.03  # of the steps, while the rate rises
 DECAY = 1e-2  # of the weights
@@ -136,10 +136,7 @@ class Training:
             "optimiser": self._optimiser.state_dict(),
             "history": [asdict(report) for report in self.history],
         }
-        data = io.BytesIO()
-        torch.save(state, data)
-        with whole_file(path) as file:
-            file.write(data.getvalue())
+        save_whole(state, path)
 
     def resume(self, path: Path) -> None:
         """Go on where a training of the same recipe stood when it was saved.
@@ -148,7 +145,7 @@ class Training:
             TrainingError: the file is not there, or not of such a training.
         """
         try:
-            state = torch.load(path, map_location=self._device, weights_only=True)
+            state = read_checkpoint(path)
             was, now = state["recipe"], asdict(self.recipe)
             if state["learned_from"] != self._mark:
                 raise TrainingError(f"{path}: was begun with other photos, or with other lines of them")
@@ -162,7 +159,7 @@ class Training:
             self.history = [Report(one["views"], one["loss"], Found(**one["found"])) for one in state["history"]]
         except TrainingError:
             raise
-        except Exception as error:  # as torch and pickle raise anything on a file that is not theirs
+        except Exception as error:  # as torch raises anything for a state that is not of this network
             raise TrainingError(f"{path}: cannot be gone on from: {type(error).__name__}: {error}") from error
 
     def _learn(self, batch: Sequence[Tensor]) -> float:

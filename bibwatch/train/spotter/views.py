@@ -129,7 +129,7 @@ def _moved(quads: Quads, frame: Turn) -> Quads:
 
 def _with_cards(picture: Image, numbers: Quads, unsure: Quads, chance: Generator) -> tuple[Image, Quads, Quads]:
     """One to three drawn bibs, where there is no real number; what lies below them is gone."""
-    picture, size = picture.copy(), len(picture)
+    size = len(picture)
     for _ in range(int(chance.integers(1, 4))):
         card = draw_card(chance)
         scale = math.exp(chance.uniform(*np.log(HIGH))) / _height(card.number)

@@ -7,7 +7,8 @@ from PIL import Image
 pytest.importorskip("torchvision", reason="the extra train is not installed")
 
 from bibwatch.errors import TrainingError
-from bibwatch.train.spotter.lessons import Line, lessons, split
+from bibwatch.train.scenes import split
+from bibwatch.train.spotter.lessons import Line, lessons
 
 CORNERS = ((10, 10), (50, 10), (50, 30), (10, 30))
 
