@@ -55,9 +55,9 @@ LIVES_IN = {
     "sqlite_utils": ("store/",),
     "yaml": ("config/document.py", "demo.py", "bench.py"),
     "pydantic": ("config/",),
-    "onnxruntime": ("read/ppocr/on_cpu.py", "read/ppocr/graph.py", "train/quantise.py", "train/spotter/export.py"),
+    "onnxruntime": ("read/ppocr/on_cpu.py", "read/ppocr/graph.py", "train/quantise/"),
     "rapidocr": ("read/ppocr/lines.py",),
-    "onnx": ("read/ppocr/on_gpu.py", "read/ppocr/graph.py", "train/quantise.py", "train/spotter/export.py"),
+    "onnx": ("read/ppocr/on_gpu.py", "read/ppocr/graph.py", "train/quantise/", "train/spotter/export.py"),
     "onnx2torch": ("read/ppocr/on_gpu.py",),
     "torch": (
         "read/dossard/",

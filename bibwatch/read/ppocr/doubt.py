@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from bibwatch.read.ppocr.texts import Text
 
-SURE_TEXT = 0.9  # of a text's score
 SURE_SPOT = 0.5  # of a spot's
 ASIDE = 2.0  # heights of a number that are looked at on each side of it, at least
 LEAST = 48  # pixels of the large detector's picture, likewise
@@ -45,7 +44,7 @@ class Seen(NamedTuple):
     @property
     def is_sure(self) -> bool:
         """Whether this is what it says, without a second look."""
-        return self.text.score >= SURE_TEXT and (self.cut.detection_score >= SURE_SPOT or not self.text.has_digit)
+        return self.text.is_sure and (self.cut.detection_score >= SURE_SPOT or not self.text.has_digit)
 
 
 def windows(seen: Sequence[Seen], photo: Window, *, in_parts: bool) -> list[Window]:

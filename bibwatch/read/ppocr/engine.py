@@ -15,7 +15,7 @@ from bibwatch.read.ppocr.doubt import Seen, Window, merged, whole_lines, windows
 from bibwatch.read.ppocr.lines import DETECTOR_SIGHT, SPOTTER_SIGHT, Cut, LineFinder, box_of, seen_size
 from bibwatch.read.ppocr.networks import Networks, Pixels
 from bibwatch.read.ppocr.spots import spots
-from bibwatch.read.ppocr.texts import LineReader
+from bibwatch.read.ppocr.texts import CarefulReader
 from bibwatch.read.stages import Stages
 from bibwatch.values import Box, Effort, Reading
 
@@ -36,7 +36,7 @@ class _Photo(NamedTuple, Generic[Pixels]):
 
 
 class PpocrEngine(Generic[Pixels]):
-    """Reads photos with three networks, wherever these run."""
+    """Reads photos with these networks, wherever they run."""
 
     def __init__(self, networks: Networks[Pixels], effort: Effort, name: str, lack: str | None = None) -> None:
         self.name = name
@@ -48,7 +48,7 @@ class PpocrEngine(Generic[Pixels]):
         self._networks = networks
         self._effort = effort
         self._finder = LineFinder()
-        self._reader = LineReader(networks)
+        self._reader = CarefulReader(networks)
 
     def read(self, pictures: Sequence[Picture]) -> Iterator[tuple[Reading, ...]]:
         """Every text with a digit in each upright picture, in turn."""

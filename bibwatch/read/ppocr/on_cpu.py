@@ -45,8 +45,23 @@ class SpotterOnCpu:
         return Maps(heat[0, 0], shape[0])
 
 
+class RecogniserOnCpu:
+    """The recogniser of a file, which computes in bytes or does not."""
+
+    def __init__(self, model: Path, *, in_bytes: bool) -> None:
+        self._session = _session(model, in_bytes=in_bytes)
+        self._in_bytes = in_bytes
+        self.alphabet = alphabet_of(self._session.get_modelmeta().custom_metadata_map["character"])
+
+    def read(self, lines: Sequence[Image], width: int, characters: NDArray[np.intp]) -> Steps:
+        """See `Recogniser`."""
+        seen = padded(lines, width)
+        told = _run(self._session, seen if self._in_bytes else as_floats(seen))
+        return Steps(told.argmax(axis=2), told.max(axis=2), told[:, :, characters])
+
+
 class CpuNetworks:
-    """The recogniser in floating point; spotter and detector in eight-bit numbers where that is wanted and pays."""
+    """In eight-bit numbers where that is wanted and pays, and the whole recogniser beside the one in bytes."""
 
     device = "cpu"
     batch = 1
@@ -61,10 +76,11 @@ class CpuNetworks:
         self._spotter = SpotterOnCpu(
             models.SMALL_SPOTTER if self._in_bytes else models.SPOTTER, in_bytes=self._in_bytes
         )
-        self._recogniser = _session(models.recogniser())
+        whole = RecogniserOnCpu(models.recogniser(), in_bytes=False)
+        quick = [RecogniserOnCpu(models.SMALL_RECOGNISER, in_bytes=True)] if self._in_bytes else []
+        self.recognisers = (*quick, whole)
         if effort != "fast":
             _ = self._detector  # so that a file that cannot be loaded is known before the first photo
-        self.alphabet = alphabet_of(self._recogniser.get_modelmeta().custom_metadata_map["character"])
 
     @cached_property
     def _detector(self) -> onnxruntime.InferenceSession:
@@ -92,14 +108,6 @@ class CpuNetworks:
         """See `Networks`."""
         return [_line(picture, cut) for cut in cuts]
 
-    def recognise(self, lines: Sequence[Image], width: int, characters: NDArray[np.intp]) -> Steps:
-        """See `Networks`."""
-        padded = np.full((len(lines), LINE_HEIGHT, width, 3), GREY, np.uint8)
-        for place, line in zip(padded, lines, strict=True):
-            place[:, : line.shape[1]] = line
-        told = _run(self._recogniser, as_floats(padded))
-        return Steps(told.argmax(axis=2), told.max(axis=2), told[:, :, characters])
-
     def _seen(self, pictures: Sequence[Image], height: int, width: int) -> NDArray[np.generic]:
         shrunk = [resized(picture, height, width) for picture in pictures]
         return np.stack(shrunk) if self._in_bytes else as_floats(shrunk)
@@ -126,6 +134,14 @@ def resized(image: Image, height: int, width: int) -> Image:
     """The picture at this size in pixels."""
     shrinks = height * width < image.shape[0] * image.shape[1]
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)  # type: ignore[return-value]
+
+
+def padded(lines: Sequence[Image], width: int) -> Image:
+    """Lines as a recogniser sees them together: (N, 48, width, 3) uint8 RGB."""
+    together = np.full((len(lines), LINE_HEIGHT, width, 3), GREY, np.uint8)
+    for place, line in zip(together, lines, strict=True):
+        place[:, : line.shape[1]] = line
+    return together
 
 
 def as_floats(pictures: Iterable[Image]) -> NDArray[np.float32]:

@@ -56,11 +56,8 @@ class GpuNetworks:
         torch.backends.cudnn.allow_tf32 = False  # the spotter's boxes are told in numbers, which need all their digits
         try:
             self.device = device_name(self._place)
-            recogniser = folded(models.recogniser())
-            [told] = (told.value for told in recogniser.metadata_props if told.key == "character")
-            self.alphabet = alphabet_of(told)
             self._detector = self._network(folded(models.detector()), self._type)
-            self._recogniser = self._network(recogniser, self._type)
+            self.recognisers = (self._recogniser(folded(models.recogniser())),)
             self._spotter = self._network(folded(models.SPOTTER), torch.float32)
             off = _difference(self, CpuNetworks("thorough"))
         except Exception as error:  # as the conversion, the GPU and what drives it raise anything
@@ -100,7 +97,7 @@ class GpuNetworks:
         """
         with troubles_told(), torch.inference_mode():
             seen = _filled_up([resized(picture, height, width, self._type) for picture in pictures])
-            heat = self._detector(self._given(seen))[: len(pictures)]
+            heat = self._detector(_given(seen, self._type))[: len(pictures)]
             return (heat[:, 0] * 255).round().byte().cpu().numpy()  # type: ignore[no-any-return]
 
     def cut(self, picture: torch.Tensor, cuts: Sequence[Cut]) -> list[torch.Tensor]:
@@ -108,14 +105,9 @@ class GpuNetworks:
         with troubles_told(), torch.inference_mode():
             return cut_lines(picture, cuts)
 
-    def recognise(self, lines: Sequence[torch.Tensor], width: int, characters: NDArray[np.intp]) -> Steps:
-        """See `Networks`; raises what `detect` does."""
-        with troubles_told(), torch.inference_mode():
-            padded = [functional.pad(line, (0, width - line.shape[2]), value=GREY) for line in lines]
-            told = self._recogniser(self._given(_filled_up(padded)))[: len(lines)]
-            probability, best = told.max(dim=2)
-            asked = told[:, :, torch.from_numpy(characters).to(self._place)]
-            return Steps(best.cpu().numpy(), probability.float().cpu().numpy(), asked.float().cpu().numpy())
+    def _recogniser(self, model: onnx.ModelProto) -> _RecogniserOnGpu:
+        [told] = (told.value for told in model.metadata_props if told.key == "character")
+        return _RecogniserOnGpu(self._network(model, self._type), alphabet_of(told), self._type)
 
     def _network(self, model: onnx.ModelProto, kind: torch.dtype) -> torch.nn.Module:
         _tell_padding(model)
@@ -148,10 +140,29 @@ class GpuNetworks:
         if self._place.type == "cuda":
             torch.cuda.synchronize()
 
-    def _given(self, pictures: torch.Tensor) -> torch.Tensor:
-        """(N, 3, H, W) RGB, 0..255, to BGR, -1 to 1."""
-        scaled = (pictures.flip(1).to(self._type) - MIDDLE) / MIDDLE
-        return scaled.contiguous(memory_format=torch.channels_last)
+
+class _RecogniserOnGpu:
+    """The recogniser where its lines are, (3, 48, W) uint8 RGB."""
+
+    def __init__(self, network: torch.nn.Module, alphabet: list[str], kind: torch.dtype) -> None:
+        self._network = network
+        self._type = kind
+        self.alphabet = alphabet
+
+    def read(self, lines: Sequence[torch.Tensor], width: int, characters: NDArray[np.intp]) -> Steps:
+        """See `Recogniser`; raises what `GpuNetworks.detect` does."""
+        with troubles_told(), torch.inference_mode():
+            padded = [functional.pad(line, (0, width - line.shape[2]), value=GREY) for line in lines]
+            told = self._network(_given(_filled_up(padded), self._type))[: len(lines)]
+            probability, best = told.max(dim=2)
+            asked = told[:, :, torch.from_numpy(characters).to(told.device)]
+            return Steps(best.cpu().numpy(), probability.float().cpu().numpy(), asked.float().cpu().numpy())
+
+
+def _given(pictures: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
+    """(N, 3, H, W) RGB, 0..255, to BGR, -1 to 1, in this precision."""
+    scaled = (pictures.flip(1).to(kind) - MIDDLE) / MIDDLE
+    return scaled.contiguous(memory_format=torch.channels_last)
 
 
 def _difference(networks: Networks[Any], reference: Networks[Any]) -> float:
@@ -171,8 +182,9 @@ def _seen(networks: Networks[Any], picture: Image, line: Cut) -> tuple[NDArray[n
     [maps] = networks.spot([taken], 64, 160)
     row, column = divmod(int(maps.heat.argmax()), maps.heat.shape[1])
     heats = (networks.detect([taken], 64, 160).ravel() / 255, maps.heat.ravel(), maps.shape[:, row, column])
-    characters = np.arange(len(networks.alphabet))
-    return np.concatenate(heats), networks.recognise(networks.cut(taken, [line]), LINE_WIDTH, characters).told
+    recogniser = networks.recognisers[-1]
+    characters = np.arange(len(recogniser.alphabet))
+    return np.concatenate(heats), recogniser.read(networks.cut(taken, [line]), LINE_WIDTH, characters).told
 
 
 def _tell_padding(model: onnx.ModelProto) -> None:

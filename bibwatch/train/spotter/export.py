@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import copy
-import io
-import logging
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +12,6 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantType, quantize_static
 from torch import Tensor, nn
 
 from bibwatch.files import whole_file
@@ -23,6 +19,7 @@ from bibwatch.read.photo_file import size_of
 from bibwatch.read.ppocr.graph import folded
 from bibwatch.read.ppocr.lines import SPOTTER_SIGHT, seen_size
 from bibwatch.read.ppocr.on_cpu import resized
+from bibwatch.train.quantise.graphs import numbered, quantised, silence, spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,27 +39,11 @@ def export(spotter: Spotter, lessons: Sequence[Lesson], network: Path, in_bytes:
 
     The weights of both are the same bytes; `in_bytes` computes in bytes too, as some of these photos ask for.
     """
-    with _silence(), tempfile.TemporaryDirectory(prefix="bibwatch-export-") as folder:
-        plain, small = Path(folder, "plain.onnx"), Path(folder, "small.onnx")
-        _write(spotter, plain)
-        tidy = _of_older_onnx(folded(plain))
-        for number, node in enumerate(tidy.graph.node):
-            node.name = f"{node.op_type}_{number}"
-        onnx.save(tidy, plain)
-        quantize_static(
-            plain,
-            small,
-            _Patches(lessons[:: max(1, len(lessons) // PHOTOS)]),
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            nodes_to_exclude=_last_steps(tidy.graph),
-            calibrate_method=CalibrationMethod.Percentile,
-            extra_options={"CalibPercentile": KEPT},
-        )
-        for path, model in ((in_bytes, onnx.load(small)), (network, _in_floats(tidy, onnx.load(small)))):
-            with whole_file(path) as file:
-                file.write(_bare(model).SerializeToString())
+    plain = numbered(_of_older_onnx(_graph(spotter)))
+    small = quantised(plain, _patches(spread(lessons, PHOTOS)), _last_steps(plain.graph), KEPT)
+    for path, model in ((in_bytes, small), (network, _in_floats(plain, small))):
+        with whole_file(path) as file:
+            file.write(_bare(model).SerializeToString())
 
 
 class _Told(nn.Module):  # type: ignore[misc]
@@ -78,36 +59,33 @@ class _Told(nn.Module):  # type: ignore[misc]
         return heat.sigmoid(), shape
 
 
-def _write(spotter: Spotter, path: Path) -> None:
+def _graph(spotter: Spotter) -> onnx.ModelProto:
+    """The network with all that is constant worked out."""
     anything = torch.export.Dim.DYNAMIC
-    torch.onnx.export(
-        _Told(copy.deepcopy(spotter)).cpu().eval(),
-        (torch.zeros(2, 64, 96, 3, dtype=torch.uint8),),
-        path,
-        input_names=["pictures"],
-        output_names=["heat", "shape"],
-        dynamic_shapes=({0: anything, 1: anything, 2: anything},),
-        external_data=False,
-        verbose=False,
-    )
+    with silence(), tempfile.TemporaryDirectory(prefix="bibwatch-export-") as folder:
+        path = Path(folder, "spotter.onnx")
+        torch.onnx.export(
+            _Told(copy.deepcopy(spotter)).cpu().eval(),
+            (torch.zeros(2, 64, 96, 3, dtype=torch.uint8),),
+            path,
+            input_names=["pictures"],
+            output_names=["heat", "shape"],
+            dynamic_shapes=({0: anything, 1: anything, 2: anything},),
+            external_data=False,
+            verbose=False,
+        )
+        return folded(path)
 
 
-class _Patches(CalibrationDataReader):  # type: ignore[misc]
-    """The middles of some photos, as the spotter sees them: the quantiser wants all of one size."""
-
-    def __init__(self, lessons: Sequence[Lesson]) -> None:
-        self._lessons = iter(lessons)
-
-    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
-        lesson = next(self._lessons, None)
-        if lesson is None:
-            return None
+def _patches(lessons: Iterable[Lesson]) -> Iterator[NDArray[np.uint8]]:
+    """The middles of photos, as the spotter sees them."""
+    for lesson in lessons:
         seen = resized(lesson.picture, *seen_size(*size_of(lesson.picture), SPOTTER_SIGHT))
         top, left = (max(0, side - PATCH) // 2 for side in seen.shape[:2])
         middle = seen[top : top + PATCH, left : left + PATCH]
         patch = np.zeros((1, PATCH, PATCH, 3), np.uint8)
         patch[0, : middle.shape[0], : middle.shape[1]] = middle
-        return {"pictures": patch}
+        yield patch
 
 
 def _in_floats(model: onnx.ModelProto, in_bytes: onnx.ModelProto) -> onnx.ModelProto:
@@ -120,8 +98,7 @@ def _in_floats(model: onnx.ModelProto, in_bytes: onnx.ModelProto) -> onnx.ModelP
             [before] = (tensor for tensor in graph.initializer if f"{tensor.name}_quantized" == of_bytes.name)
             graph.initializer.remove(before)
             graph.initializer.extend(constants[name] for name in node.input)
-            node.output[0] = before.name
-            nodes.append(node)
+            nodes.append(onnx.helper.make_node(node.op_type, node.input, [before.name], before.name, axis=0))
     nodes.extend(graph.node)
     del graph.node[:]
     graph.node.extend(nodes)
@@ -152,15 +129,3 @@ def _last_steps(graph: onnx.GraphProto) -> list[str]:
     """The names of the nodes that tell heat and shapes, from the last convolution on."""
     last = max(place for place, node in enumerate(graph.node) if node.op_type == "Conv")
     return [node.name for node in graph.node[last:]]
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Without what the exporter and the quantiser tell of their progress and of preparations that are not needed."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logging.disable(before)

@@ -21,7 +21,8 @@ def teach(photos: Sequence[Path], tell: Tell) -> Iterator[tuple[str, dict[str, A
         TrainingError: once all others were read, naming the photos that cannot be, ten at most.
     """
     networks, finder = CpuNetworks("thorough"), LineFinder()
-    reader = LineReader(networks)
+    [recogniser] = networks.recognisers
+    reader = LineReader(recogniser, networks.lines)
     problems = []
     for done, photo in enumerate(photos, start=1):
         try:

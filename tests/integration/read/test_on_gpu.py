@@ -187,7 +187,7 @@ def test_an_orientation_that_only_others_see_turns_nothing(in_torch: PpocrEngine
     assert [reading.text for reading in next(in_torch.read([picture]))] == ["2419"]
 
 
-def test_hundreds_of_lines_go_through_a_few_at_a_time() -> None:
+def test_hundreds_of_lines_go_through_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = np.full((4000, 3000, 3), 255, np.uint8)
     for row in range(40):
         for column in range(10):
@@ -195,12 +195,16 @@ def test_hundreds_of_lines_go_through_a_few_at_a_time() -> None:
             cv2.putText(picture, str(100 + 10 * row + column), place, cv2.FONT_HERSHEY_SIMPLEX, 2.0, (0, 0, 0), 5)
     asked: list[int] = []
 
-    class Counting(CpuNetworks):
-        def recognise(self, lines: Sequence[np.ndarray], width: int, characters: np.ndarray) -> Steps:
-            asked.append(len(lines))
-            return super().recognise(lines, width, characters)
+    networks = CpuNetworks("thorough")
+    [recogniser] = networks.recognisers
+    read = recogniser.read
 
-    [readings] = PpocrEngine(Counting("thorough"), "thorough", "onnx").read([picture])
+    def counted(lines: Sequence[np.ndarray], width: int, characters: np.ndarray) -> Steps:
+        asked.append(len(lines))
+        return read(lines, width, characters)
+
+    monkeypatch.setattr(recogniser, "read", counted)
+    [readings] = PpocrEngine(networks, "thorough", "onnx").read([picture])
     assert len(readings) > 200
     assert max(asked) <= CpuNetworks.lines < on_gpu.GpuNetworks.lines
 

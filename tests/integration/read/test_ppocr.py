@@ -14,7 +14,7 @@ from bibwatch.read import engine as engines
 from bibwatch.read.engine import Engine, EngineSetup, fingerprint
 from bibwatch.read.photo_file import decode
 from bibwatch.read.ppocr import engine as engine_of_ppocr
-from bibwatch.read.ppocr import models
+from bibwatch.read.ppocr import models, texts
 from bibwatch.read.ppocr.doubt import Seen
 from bibwatch.read.ppocr.engine import PpocrEngine
 from bibwatch.read.ppocr.lines import DETECTOR_SIGHT
@@ -110,6 +110,19 @@ def test_the_spotter_in_bytes_sees_what_the_whole_one_sees(tmp_path: Path) -> No
         assert min(abs(other.corners - one.corners).max() for other in in_bytes) < one.high / 3
 
 
+def test_the_recogniser_in_bytes_reads_what_the_whole_one_reads(tmp_path: Path) -> None:
+    if not multiplies_bytes_well():
+        pytest.skip("this processor multiplies bytes no faster, so the whole recogniser is always taken")
+    picture = decode(draw_photo(tmp_path / "a.jpg", "2419", "3071", size=(960, 640)).read_bytes(), last_look=False)
+    networks = CpuNetworks("fast")
+    cuts = spots(networks.spot([picture], 640, 960)[0], 640, 960, 0.3)
+    lines = networks.cut(picture, cuts)
+    in_bytes, whole = (texts.LineReader(recogniser, most=4).read(lines, cuts) for recogniser in networks.recognisers)
+    assert {text.text for text in whole} == {"2419", "3071"}
+    assert [text.text for text in in_bytes] == [text.text for text in whole]
+    assert min(text.score for text in (*in_bytes, *whole)) > texts.SURE
+
+
 def test_balanced_finds_what_the_spotter_is_in_doubt_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_of_ppocr, "SPOT_BALANCED", 0.999)  # it sees nothing, so that the photo is in doubt
     data = draw_photo(tmp_path / "a.jpg", "2419", "3071", size=(800, 600)).read_bytes()
@@ -151,7 +164,9 @@ def test_photos_that_are_looked_at_wholly_keep_their_own_numbers(
     assert texts == [["10", "240"], ["11", "241"], ["12", "242"]]
 
 
-@pytest.mark.parametrize(("name", "effort"), [("SMALL_SPOTTER", "fast"), ("SMALL_DETECTOR", "balanced")])
+@pytest.mark.parametrize(
+    ("name", "effort"), [("SMALL_SPOTTER", "fast"), ("SMALL_RECOGNISER", "fast"), ("SMALL_DETECTOR", "balanced")]
+)
 def test_a_damaged_model_is_known_before_the_first_photo(
     name: str, effort: Effort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,25 @@ def test_numbers_lie_where_the_view_shows_them(lesson: Lesson, monkeypatch: pyte
     assert compared > 15
 
 
+def test_numbers_lie_where_the_view_shows_them_to_a_part_of_a_pixel(
+    lesson: Lesson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bibwatch.train.spotter.views.WITH_CARDS", 0.0)
+    monkeypatch.setattr("bibwatch.train.spotter.views.in_other_light", lambda picture, chance: picture)
+    views = Views([lesson], SIZE, seed=0)
+    rows, columns = np.mgrid[:SIZE, :SIZE] + 0.5
+    off = []
+    for view in (views[number] for number in range(200)):
+        blueness = np.maximum(0, 0.95 - view.picture[..., 0] / 128)  # nothing of the one colour beyond the photo
+        for number in view.numbers:
+            if number.min() > 3 and number.max() < SIZE - 3:
+                there = np.array((np.average(columns, weights=blueness), np.average(rows, weights=blueness)))
+                off.append(there - number.mean(axis=0))
+    assert len(off) > 50
+    assert np.abs(np.mean(off, axis=0)).max() < 0.05
+    assert np.abs(off).max() < 0.3
+
+
 def test_drawn_bibs_are_put_where_no_number_is(lesson: Lesson, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bibwatch.train.spotter.views.WITH_CARDS", 1.0)
     of_views = [len(Views([lesson], SIZE, seed=1)[number].numbers) for number in range(20)]

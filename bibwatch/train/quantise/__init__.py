@@ -1,0 +1,1 @@
+"""The embedded networks in eight-bit numbers, for processors that multiply bytes well."""
