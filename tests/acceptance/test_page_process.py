@@ -62,6 +62,7 @@ def test_a_page_that_dies_comes_again_and_one_whose_address_is_taken_waits_for_i
     race.until(lambda: race.status()["state"] == "ok", "and all is well")
 
 
+@pytest.mark.long
 def test_no_page_and_no_picture_maker_outlives_the_service(race: Race) -> None:
     port = free_port()
     race.configure("all", f"web: {{listen: '127.0.0.1:{port}'}}\n")

@@ -187,6 +187,7 @@ def test_an_orientation_that_only_others_see_turns_nothing(in_torch: PpocrEngine
     assert [reading.text for reading in next(in_torch.read([picture]))] == ["2419"]
 
 
+@pytest.mark.long
 def test_hundreds_of_lines_go_through_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = np.full((4000, 3000, 3), 255, np.uint8)
     for row in range(40):

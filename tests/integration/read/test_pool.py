@@ -166,6 +166,7 @@ def test_an_engine_that_takes_several_photos_gets_them_together(tmp_path: Path) 
     assert max(scores.values()) == 1.0  # once the first ones are in the engine, the next four wait together
 
 
+@pytest.mark.long
 def test_a_photo_has_its_own_time_also_in_a_batch(tmp_path: Path) -> None:
     pool = Pool([engines.unhurried], workers=1, limits=Limits(photo_s=2.0))
     paths = [picture(tmp_path / f"{width}.png", width) for width in range(41, 50)]

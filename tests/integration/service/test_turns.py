@@ -112,6 +112,7 @@ def test_a_photo_that_kills_its_child_fails_after_three_tries_and_costs_no_other
     assert reason == "its reading process was ended by SIGABRT; given up after 3 tries"
 
 
+@pytest.mark.long
 def test_a_photo_that_hangs_its_child_fails_and_costs_no_other(desk: Desk) -> None:
     desk.add("hangs.png", 999)
     desk.add("50.png", 50)
