@@ -102,18 +102,19 @@ def test_two_cameras_photos_of_one_name_are_both_linked(service: Race) -> None:
 
 
 @pytest.mark.long
-def test_the_service_stops_cleanly_and_leaves_no_process(service: Race) -> None:
+def test_the_service_stops_cleanly_and_leaves_no_process(service: Race, tmp_path: Path) -> None:
     pids = service.status()["workers"]["pids"]
-    for number in range(12):
-        draw_photo(service.incoming / f"{number}.jpg", str(1000 + number))
+    for number in range(60):  # so many that the status is asked while they are read
+        draw_photo(tmp_path / "card" / f"{number}.jpg", str(1000 + number))
+    shutil.copytree(tmp_path / "card", service.incoming / "card")
     service.until(lambda: service.status()["workers"]["busy"] == 4, "every child has its hands full")
     assert service.stop() == 0
     assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
     assert service.status()["state"] == "down"
     assert service.command("status").returncode == 2
     service.start()
-    service.until_done(12)
-    assert service.status()["inferences"] == 12
+    service.until_done(60)
+    assert service.status()["inferences"] == 60
 
 
 @pytest.mark.long
