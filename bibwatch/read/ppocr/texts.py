@@ -43,13 +43,18 @@ class Text(NamedTuple):
         return spellings(steps(self.told.tolist(), CHARACTERS))
 
 
+def places_told(alphabet: Sequence[str]) -> NDArray[np.intp]:
+    """Where the blank, which comes first, and CHARACTERS stand in an alphabet."""
+    return np.array([0, *map(alphabet.index, CHARACTERS)])
+
+
 class LineReader(Generic[Pixels]):
     """Reads lines of photos with one recogniser, wherever that runs."""
 
     def __init__(self, recogniser: Recogniser[Pixels], most: int) -> None:
         self._recogniser = recogniser
         self._most = most  # lines at once
-        self._characters = np.array([0, *map(recogniser.alphabet.index, CHARACTERS)])  # the blank comes first
+        self._characters = places_told(recogniser.alphabet)
 
     def read(self, lines: Sequence[Pixels], cuts: Sequence[Cut]) -> list[Text]:
         """What each line says, in turn; equally wide lines go through the recogniser together."""

@@ -18,9 +18,10 @@ from onnx import helper, numpy_helper
 from bibwatch.read.photo_file import decode
 from bibwatch.read.ppocr import models
 from bibwatch.read.ppocr.graph import folded
-from bibwatch.read.ppocr.lines import DETECTOR_SIGHT, seen_size
-from bibwatch.read.ppocr.on_cpu import as_floats, resized
-from bibwatch.train.quantise.graphs import gates, prepared, quantised, spread, with_bytes_in, with_gelus
+from bibwatch.read.ppocr.lines import DETECTOR_SIGHT
+from bibwatch.read.ppocr.on_cpu import as_floats
+from bibwatch.train.quantise.examples import middle, spread
+from bibwatch.train.quantise.graphs import gates, prepared, quantised, with_bytes_in, with_gelus
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,10 +42,7 @@ def detector_in_bytes(photos: Sequence[Path]) -> onnx.ModelProto:
 
 def _patches(photos: Iterable[Path]) -> Iterator[NDArray[np.float32]]:
     for photo in photos:
-        image = decode(photo.read_bytes(), last_look=True)
-        seen = resized(image, *seen_size(image.shape[0], image.shape[1], DETECTOR_SIGHT))
-        top, left = (max(0, side - PATCH) // 2 for side in seen.shape[:2])
-        yield as_floats([seen[top : top + PATCH, left : left + PATCH]])
+        yield as_floats([middle(decode(photo.read_bytes(), last_look=True), DETECTOR_SIGHT, PATCH)])
 
 
 def _with_biases(model: onnx.ModelProto) -> onnx.ModelProto:

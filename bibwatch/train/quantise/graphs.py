@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import logging
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     Gelu = Callable[[str, str, str], list[onnx.NodeProto]]  # from the names of x, of its GELU, and for a node
 
-Some = TypeVar("Some")
 OPSET = 13  # of ONNX: the first with a scale for each channel
 WARNINGS, ERRORS = 2, 3  # of what ONNX Runtime tells, at least
 WHOLE_CHANNELS = [2, 3]  # the axes of a picture's height and width
@@ -81,11 +80,6 @@ class _Examples(CalibrationDataReader):  # type: ignore[misc]
     def get_next(self) -> dict[str, NDArray[np.generic]] | None:
         example = next(self._examples, None)
         return None if example is None else {self._name: example}
-
-
-def spread(some: Sequence[Some], about: int) -> Sequence[Some]:
-    """About so many of them, evenly spread."""
-    return some[:: max(1, len(some) // about)]
 
 
 def gates(graph: onnx.GraphProto) -> Iterator[str]:

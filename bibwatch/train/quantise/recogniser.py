@@ -21,8 +21,9 @@ from bibwatch.read.ppocr.graph import folded
 from bibwatch.read.ppocr.lines import LINE_WIDTH, SPOTTER_SIGHT, by_width, seen_size
 from bibwatch.read.ppocr.on_cpu import CpuNetworks, as_floats, padded
 from bibwatch.read.ppocr.spots import spots
-from bibwatch.read.ppocr.texts import CHARACTERS
-from bibwatch.train.quantise.graphs import gates, prepared, quantised, spread, with_bytes_in, with_gelus
+from bibwatch.read.ppocr.texts import places_told
+from bibwatch.train.quantise.examples import spread
+from bibwatch.train.quantise.graphs import gates, prepared, quantised, with_bytes_in, with_gelus
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +54,7 @@ def _looked_at(photos: Sequence[Path]) -> tuple[list[str], NDArray[np.intp], lis
     [recogniser] = networks.recognisers
     everything = np.arange(len(recogniser.alphabet))
     likeliest = np.zeros(len(everything), np.float32)
-    likeliest[[0, *map(recogniser.alphabet.index, CHARACTERS)]] = 1
+    likeliest[places_told(recogniser.alphabet)] = 1
     short: list[Image] = []
     for photo in photos:
         picture = decode(photo.read_bytes(), last_look=True)

@@ -15,11 +15,10 @@ from onnx import TensorProto
 from torch import Tensor, nn
 
 from bibwatch.files import whole_file
-from bibwatch.read.photo_file import size_of
 from bibwatch.read.ppocr.graph import folded
-from bibwatch.read.ppocr.lines import SPOTTER_SIGHT, seen_size
-from bibwatch.read.ppocr.on_cpu import resized
-from bibwatch.train.quantise.graphs import numbered, quantised, silence, spread
+from bibwatch.read.ppocr.lines import SPOTTER_SIGHT
+from bibwatch.train.quantise.examples import middle, spread
+from bibwatch.train.quantise.graphs import numbered, quantised, silence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,11 +79,9 @@ def _graph(spotter: Spotter) -> onnx.ModelProto:
 def _patches(lessons: Iterable[Lesson]) -> Iterator[NDArray[np.uint8]]:
     """The middles of photos, as the spotter sees them."""
     for lesson in lessons:
-        seen = resized(lesson.picture, *seen_size(*size_of(lesson.picture), SPOTTER_SIGHT))
-        top, left = (max(0, side - PATCH) // 2 for side in seen.shape[:2])
-        middle = seen[top : top + PATCH, left : left + PATCH]
+        seen = middle(lesson.picture, SPOTTER_SIGHT, PATCH)
         patch = np.zeros((1, PATCH, PATCH, 3), np.uint8)
-        patch[0, : middle.shape[0], : middle.shape[1]] = middle
+        patch[0, : seen.shape[0], : seen.shape[1]] = seen
         yield patch
 
 

@@ -10,7 +10,7 @@ from bibwatch.errors import PhotoError
 from bibwatch.read.photo_file import decode, size_of
 from bibwatch.read.ppocr.lines import DETECTOR_SIGHT, LineFinder, seen_size
 from bibwatch.read.ppocr.on_cpu import CpuNetworks
-from bibwatch.read.ppocr.texts import LineReader
+from bibwatch.read.ppocr.texts import CarefulReader
 from bibwatch.train.scenes import Tell, refuse
 
 
@@ -21,8 +21,7 @@ def teach(photos: Sequence[Path], tell: Tell) -> Iterator[tuple[str, dict[str, A
         TrainingError: once all others were read, naming the photos that cannot be, ten at most.
     """
     networks, finder = CpuNetworks("thorough"), LineFinder()
-    [recogniser] = networks.recognisers
-    reader = LineReader(recogniser, networks.lines)
+    reader = CarefulReader(networks)
     problems = []
     for done, photo in enumerate(photos, start=1):
         try:
