@@ -13,24 +13,26 @@ from bibwatch.cli.show import counting
 from bibwatch.config.faults import missing_packages
 from bibwatch.errors import ExtraMissing
 from bibwatch.evaluate.manifest import read_manifest
+from bibwatch.train.spotter.recipe import Recipe
 from bibwatch.values import count_of
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from bibwatch.train.spotter.run import Run
     from bibwatch.train.spotter.training import Training
 
+OURS = Recipe()  # that the package's own network was made by
 PACKAGES = (*TRAIN_PACKAGES, "onnx", "onnxscript")
 
 
 @click.command()
 @click.argument("photos", type=click.Path(path_type=Path, file_okay=False))
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--views", type=click.IntRange(1), default=96_000, show_default=True, help="Pieces of photos shown.")
-@click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Pieces a step.")
+@click.option("--views", type=click.IntRange(1), default=OURS.views, show_default=True, help="Pieces of photos shown.")
+@click.option("--batch", type=click.IntRange(1), default=OURS.batch, show_default=True, help="Pieces a step.")
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
-    default=0,
+    default=OURS.seed,
     show_default=True,
     help="Decides the split, the first weights and the pieces.",
 )
@@ -68,7 +70,6 @@ def train_spotter(  # noqa: PLR0913, PLR0917  # one for each option
     if missing := missing_packages(PACKAGES):
         raise ExtraMissing(f"train-spotter needs {missing}, not installed here: pip install 'bibwatch[train]'")
     from bibwatch.train.spotter.run import Outputs, Run, Wish
-    from bibwatch.train.spotter.training import Recipe
 
     kept_apart = [labelled.parent / photo.file for photo in read_manifest(labelled)] if labelled else []
     Outputs(out).must_be_new(force=force or resume)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bibwatch.read.photo_file import Picture
     from bibwatch.read.ppocr.lines import Heat
 
-SPOT_FAST, SPOT_BALANCED = 0.35, 0.3  # the least heat of a spot: a lower one finds more, and costs more to read
+SPOT = 0.25  # the least heat of one: a lower one finds more, and costs more to read
 Size = tuple[int, int]  # height and width in pixels
 Told = TypeVar("Told")
 
@@ -58,17 +58,17 @@ class PpocrEngine(Generic[Pixels]):
         if self._effort == "thorough":
             cuts = self._lined(photos, [seen_size(*photo.size, DETECTOR_SIGHT) for photo in photos])
         else:
-            cuts = self._spotted(photos, SPOT_FAST if self._effort == "fast" else SPOT_BALANCED)
+            cuts = self._spotted(photos)
         seen = self._texts(photos, cuts)
         if self._effort == "balanced":
             seen = self._looked_twice(photos, seen)
         yield from (self._readings(of_photo, photo.size) for of_photo, photo in zip(seen, photos, strict=True))
 
-    def _spotted(self, photos: Sequence[_Photo[Pixels]], least: float) -> list[list[Cut]]:
+    def _spotted(self, photos: Sequence[_Photo[Pixels]]) -> list[list[Cut]]:
         """Where the spotter sees numbers in each photo."""
         with self.stages.during("detect"):
             maps = _together(self._networks.spot, photos, [seen_size(*photo.size, SPOTTER_SIGHT) for photo in photos])
-            return [spots(of_photo, *photo.size, least) for of_photo, photo in zip(maps, photos, strict=True)]
+            return [spots(of_photo, *photo.size, SPOT) for of_photo, photo in zip(maps, photos, strict=True)]
 
     def _lined(self, photos: Sequence[_Photo[Pixels]], at: Sequence[Size]) -> list[list[Cut]]:
         """Where the large detector sees lines in each photo, which it sees at these sizes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -59,19 +59,32 @@ def draw_card(chance: Generator) -> Card:
 
 def put(card: Card, picture: NDArray[np.uint8], corners: NDArray[np.float32]) -> NDArray[np.float32]:
     """Draw a card into a (H, W, 3) picture where these corners of its own go, and tell where its number went."""
-    high, wide = card.picture.shape[:2]
-    own = np.array(((0, 0), (wide, 0), (wide, high), (0, high)), np.float32)
-    turn = cv2.getPerspectiveTransform(own, corners)
     low = np.maximum(0, np.floor(corners.min(axis=0))).astype(int)
-    top = np.minimum(picture.shape[1::-1], np.ceil(corners.max(axis=0)) + 1).astype(int)
+    top = np.minimum(picture.shape[1::-1], np.ceil(corners.max(axis=0))).astype(int)
     if (top > low).all():
-        there = np.array(((1, 0, -low[0]), (0, 1, -low[1]), (0, 0, 1)), np.float64) @ turn
-        drawn = cv2.warpPerspective(card.picture, there, tuple(top - low), flags=cv2.INTER_AREA)
+        shrunk = _shrunk(card.picture, corners)
+        # OpenCV counts from the middle of a pixel.
+        turn = cv2.getPerspectiveTransform(_corners_of(shrunk) - 0.5, corners - low.astype(np.float32) - 0.5)
+        drawn = cv2.warpPerspective(shrunk, turn, tuple(top - low))
         behind = picture[low[1] : top[1], low[0] : top[0]]
-        share = drawn[..., 3:].astype(np.float32) / 255
-        behind[:] = (behind * (1 - share) + drawn[..., :3] * share).astype(np.uint8)
+        behind[:] = np.rint(behind * (1 - drawn[..., 3:]) + drawn[..., :3])
+    turn = cv2.getPerspectiveTransform(_corners_of(card.picture), corners)
     moved: NDArray[np.float32] = cv2.perspectiveTransform(card.number[np.newaxis], turn)[0]
     return moved
+
+
+def _shrunk(card: NDArray[np.uint8], corners: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(H, W, 4) as small as it goes there, so that nothing flickers: what covers as 0..1, colours multiplied by it."""
+    share = card[..., 3:].astype(np.float32) / 255
+    sides = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
+    wide, high = (max(1, round(min(own, float(side)))) for own, side in zip(card.shape[1::-1], sides[:2], strict=True))
+    whole = np.concatenate((card[..., :3] * share, share), axis=2)
+    return cv2.resize(whole, (wide, high), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+
+
+def _corners_of(picture: NDArray[Any]) -> NDArray[np.float32]:
+    high, wide = picture.shape[:2]
+    return np.array(((0, 0), (wide, 0), (wide, high), (0, high)), np.float32)
 
 
 def _number(chance: Generator) -> str:

@@ -17,8 +17,9 @@ from bibwatch.train.spotter.lessons import Lesson, lessons
 from bibwatch.train.spotter.lines import contents_of, keep_lines, lines_still_right, read_lines, refuse_labelled
 from bibwatch.train.spotter.measure import Found, measure
 from bibwatch.train.spotter.plots import draw_curves
+from bibwatch.train.spotter.recipe import Recipe
 from bibwatch.train.spotter.teach import teach
-from bibwatch.train.spotter.training import Recipe, Training
+from bibwatch.train.spotter.training import Training
 
 LINES = "lines.json"  # in the folder of the photos
 

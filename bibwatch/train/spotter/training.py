@@ -24,6 +24,7 @@ from bibwatch.train.checkpoint import read_checkpoint, save_whole
 from bibwatch.train.spotter.lessons import mark_of
 from bibwatch.train.spotter.measure import Found, measure
 from bibwatch.train.spotter.network import Spotter
+from bibwatch.train.spotter.recipe import Recipe
 from bibwatch.train.spotter.targets import targets
 from bibwatch.train.spotter.views import Views
 
@@ -38,23 +39,6 @@ KEPT = 0.998  # of the averaged weights, from step to step
 MIDDLE_OF_A_NUMBER = 0.999  # of the heat
 MOST_WORKERS = 16  # processes that make views: each holds two batches ready
 SHARPNESS, MILDNESS = 2, 4  # of the focal loss: how little sure places count, and places near a middle
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What decides how a training goes, beside its photos."""
-
-    views: int = 96_000  # shown, all in all
-    batch: int = 32  # views a step
-    size: int = 384  # pixels of a view's side; a multiple of 32
-    rate: float = 2e-3  # of the steps, at most
-    reports: int = 12  # times that it is measured, evenly spread
-    seed: int = 0  # decides the split, the first weights and the views
-
-    @property
-    def steps(self) -> int:
-        """How many batches are shown."""
-        return math.ceil(self.views / self.batch)
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,7 @@ def _with_cards(picture: Image, numbers: Quads, unsure: Quads, chance: Generator
         low, high = corners.min(axis=0), corners.max(axis=0)
         if any(_meets(quad, low, high) for quad in numbers):
             continue
-        unsure = unsure[np.array([not _meets(quad, low, high) for quad in unsure], bool)]
+        unsure = unsure[np.array([not _covers(corners, quad) for quad in unsure], bool)]
         number = put(card, picture, corners)
         numbers = np.concatenate((numbers, number[np.newaxis]))
     return picture, numbers, unsure
@@ -155,6 +155,10 @@ def _thrown(wide: float, high: float, size: int, chance: Generator) -> Quads:
 
 def _meets(quad: Quads, low: Quads, high: Quads) -> bool:
     return bool((quad.min(axis=0) < high).all() and (quad.max(axis=0) > low).all())
+
+
+def _covers(card: Quads, quad: Quads) -> bool:
+    return cv2.pointPolygonTest(card, quad.mean(axis=0).tolist(), measureDist=False) >= 0
 
 
 def _is_shown(corners: Quads, size: int) -> bool:

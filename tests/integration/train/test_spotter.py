@@ -19,8 +19,9 @@ from bibwatch.draw import bib_numbers, draw_event
 from bibwatch.errors import BibwatchError, TrainingError
 from bibwatch.read.ppocr.lines import Cut
 from bibwatch.read.ppocr.spots import Maps, spots
+from bibwatch.train.spotter.recipe import Recipe
 from bibwatch.train.spotter.run import Outputs, Run, Wish
-from bibwatch.train.spotter.training import Recipe, Training
+from bibwatch.train.spotter.training import Training
 
 pytestmark = pytest.mark.long  # the teacher alone takes ten seconds
 SIZE = (640, 480)

@@ -78,6 +78,28 @@ def test_drawn_bibs_are_put_where_no_number_is(lesson: Lesson, monkeypatch: pyte
     assert any(len(Views([bare], SIZE, seed=1)[number].numbers) for number in range(5))
 
 
+def test_of_doubtful_text_only_what_a_drawn_bib_covers_is_gone(lesson: Lesson, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bibwatch.train.spotter.cards.PLAIN", 0.0)
+    monkeypatch.setattr("bibwatch.train.spotter.views.in_other_light", lambda picture, chance: picture)
+    grey = np.full((400, 600, 3), 128, np.uint8)
+    doubtful = np.concatenate([quad(x, y, 12, 6) for x in range(0, 600, 24) for y in range(0, 400, 16)])
+    views = Views([Lesson("a.jpg", grey, (grey[::2, ::2], grey[::4, ::4]), NOTHING, doubtful)], SIZE, seed=2)
+    gone = 0
+    for number in range(30):
+        monkeypatch.setattr("bibwatch.train.spotter.views.WITH_CARDS", 0.0)
+        before = [quad for quad in views[number].unsure if ((quad > 0) & (quad < SIZE)).all()]
+        monkeypatch.setattr("bibwatch.train.spotter.views.WITH_CARDS", 1.0)
+        view = views[number]
+        for quad_before in before:
+            column, row = quad_before.mean(axis=0).astype(int)
+            around = (view.picture[row - 1 : row + 2, column - 1 : column + 2] == 128).all(axis=2)
+            kept = any(np.array_equal(quad_before, one) for one in view.unsure)
+            if around.all() or not around.any():  # not at the edge of a drawn bib
+                assert kept == around.all()
+                gone += not kept
+    assert gone > 50
+
+
 def test_the_targets_of_boxes_are_understood_as_these_boxes() -> None:
     numbers = np.concatenate([quad(20, 30, 60, 24), quad(150, 100, 90, 30), quad(40, 200, 12, 6)])
     wanted = targets(numbers, quad(200, 200, 40, 40), SIZE)
