@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bibwatch.read.photo_file import Picture
     from bibwatch.read.ppocr.lines import Heat
 
-SPOT = 0.25  # the least heat of one: a lower one finds more, and costs more to read
+LEAST_HEAT = 0.25  # of a spot that is read: a lower one finds more, and costs more to read
 Size = tuple[int, int]  # height and width in pixels
 Told = TypeVar("Told")
 
@@ -68,7 +68,7 @@ class PpocrEngine(Generic[Pixels]):
         """Where the spotter sees numbers in each photo."""
         with self.stages.during("detect"):
             maps = _together(self._networks.spot, photos, [seen_size(*photo.size, SPOTTER_SIGHT) for photo in photos])
-            return [spots(of_photo, *photo.size, SPOT) for of_photo, photo in zip(maps, photos, strict=True)]
+            return [spots(of_photo, *photo.size, LEAST_HEAT) for of_photo, photo in zip(maps, photos, strict=True)]
 
     def _lined(self, photos: Sequence[_Photo[Pixels]], at: Sequence[Size]) -> list[list[Cut]]:
         """Where the large detector sees lines in each photo, which it sees at these sizes."""

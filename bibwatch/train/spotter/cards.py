@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -52,9 +52,7 @@ def draw_card(chance: Generator) -> Card:
     if clear and chance.random() < 0.6:
         _line_of_letters(pen, size, (above, below), chance)
     pen.text((beside - left, above - top), text, fill=(*ink, 255), font=font, stroke_width=thick)
-    x0, y0 = beside, above
-    corners = np.array(((x0, y0), (x0 + wide, y0), (x0 + wide, y0 + high), (x0, y0 + high)), np.float32)
-    return Card(np.asarray(card), _with_a_rim(corners, 0.12 * high))
+    return Card(np.asarray(card), _with_a_rim(_upright(beside, above, wide, high), 0.12 * high))
 
 
 def put(card: Card, picture: NDArray[np.uint8], corners: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -63,12 +61,13 @@ def put(card: Card, picture: NDArray[np.uint8], corners: NDArray[np.float32]) ->
     top = np.minimum(picture.shape[1::-1], np.ceil(corners.max(axis=0))).astype(int)
     if (top > low).all():
         shrunk = _shrunk(card.picture, corners)
+        own = _upright(0, 0, *shrunk.shape[1::-1])
         # OpenCV counts from the middle of a pixel.
-        turn = cv2.getPerspectiveTransform(_corners_of(shrunk) - 0.5, corners - low.astype(np.float32) - 0.5)
+        turn = cv2.getPerspectiveTransform(own - 0.5, corners - low.astype(np.float32) - 0.5)
         drawn = cv2.warpPerspective(shrunk, turn, tuple(top - low))
         behind = picture[low[1] : top[1], low[0] : top[0]]
         behind[:] = np.rint(behind * (1 - drawn[..., 3:]) + drawn[..., :3])
-    turn = cv2.getPerspectiveTransform(_corners_of(card.picture), corners)
+    turn = cv2.getPerspectiveTransform(_upright(0, 0, *card.picture.shape[1::-1]), corners)
     moved: NDArray[np.float32] = cv2.perspectiveTransform(card.number[np.newaxis], turn)[0]
     return moved
 
@@ -82,9 +81,9 @@ def _shrunk(card: NDArray[np.uint8], corners: NDArray[np.float32]) -> NDArray[np
     return cv2.resize(whole, (wide, high), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
-def _corners_of(picture: NDArray[Any]) -> NDArray[np.float32]:
-    high, wide = picture.shape[:2]
-    return np.array(((0, 0), (wide, 0), (wide, high), (0, high)), np.float32)
+def _upright(x: int, y: int, wide: int, high: int) -> NDArray[np.float32]:
+    """The corners of a rectangle, clockwise from the top left."""
+    return np.array(((x, y), (x + wide, y), (x + wide, y + high), (x, y + high)), np.float32)
 
 
 def _number(chance: Generator) -> str:

@@ -124,7 +124,7 @@ def test_the_recogniser_in_bytes_reads_what_the_whole_one_reads(tmp_path: Path) 
 
 
 def test_balanced_finds_what_the_spotter_is_in_doubt_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_of_ppocr, "SPOT", 0.999)  # it sees nothing, so that the photo is in doubt
+    monkeypatch.setattr(engine_of_ppocr, "LEAST_HEAT", 0.999)  # it sees nothing, so that the photo is in doubt
     data = draw_photo(tmp_path / "a.jpg", "2419", "3071", size=(800, 600)).read_bytes()
     [readings] = built(BALANCED).read([decode(data, last_look=False)])
     assert {reading.text for reading in readings} == {"2419", "3071"}
