@@ -32,12 +32,15 @@ def page_pid(race: Race) -> int:
 def test_the_page_comes_and_goes_with_the_config(service: Race) -> None:
     assert service.status()["page"] is None
     port = free_port()
+    address = f"http://127.0.0.1:{port}"
     service.configure("all", f"web: {{listen: '127.0.0.1:{port}'}}\n")
-    service.until(lambda: service.status()["page"] == f"http://127.0.0.1:{port}", "the page is there")
+    service.until(lambda: service.status()["page"] == address, "the page is there")
     draw_photo(service.incoming / "a.jpg", "2419")
     service.until(lambda: "a.jpg: 2419" in page_of(service), "the page shows the photo")
     service.configure("[2419, 55]", f"web: {{listen: '127.0.0.1:{port}'}}\n")
     service.until(lambda: "Wanted, and not seen yet" in page_of(service, "/bibs"), "the page knows of the targets")
+    # Status, told once a second, may still be of the moment between the two pages.
+    service.until(lambda: service.status()["page"] == address, "status knows of the new page")
     service.configure("all")
     service.until(lambda: service.status()["page"] is None, "the page is gone")
     socket.create_server(("127.0.0.1", port)).close()
