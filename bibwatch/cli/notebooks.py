@@ -13,11 +13,13 @@ from bibwatch.config import load_config
 from bibwatch.config.faults import missing_packages
 from bibwatch.errors import ExtraMissing, TrainingError
 from bibwatch.files import must_be_new
+from bibwatch.train.recipe import Recipe
 from bibwatch.values import count_of
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from bibwatch.train.run import Run
 
+NOTEBOOK = Recipe()  # that the notebook trains by
 TRAIN_PACKAGES = ("torch", "torchvision", "torchmetrics", "pycocotools", "matplotlib")
 a_file = click.Path(path_type=Path, dir_okay=False)
 a_folder = click.Path(path_type=Path, file_okay=False)
@@ -92,10 +94,14 @@ def convert_vgg(csv: Path, out: Path, force: bool) -> None:
 @click.argument("images", type=a_folder)
 @click.argument("boxes", type=a_folder)
 @click.argument("out", type=a_file)
-@click.option("--size", type=click.IntRange(32, 4000), default=400, show_default=True, help="Pixels of a side.")
+@click.option(
+    "--size", type=click.IntRange(32, 4000), default=NOTEBOOK.size, show_default=True, help="Pixels of a side."
+)
 @click.option("--epochs", type=click.IntRange(1), default=20, show_default=True, help="Times over all photos.")
-@click.option("--batch", type=click.IntRange(1), default=4, show_default=True, help="Photos a step.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides the split, the order and the flips.")
+@click.option("--batch", type=click.IntRange(1), default=NOTEBOOK.batch, show_default=True, help="Photos a step.")
+@click.option(
+    "--seed", type=int, default=NOTEBOOK.seed, show_default=True, help="Decides the split, the order and the flips."
+)
 @click.option("--init", metavar="coco|none|FILE", default="coco", show_default=True, help="Weights to begin with.")
 @click.option("--resume", is_flag=True, help="Go on where an earlier run to the same OUT ended.")
 @device_option
@@ -128,7 +134,6 @@ def train(  # noqa: PLR0913, PLR0917  # one for each option
     if missing := missing_packages(TRAIN_PACKAGES):
         raise ExtraMissing(f"train needs {missing}, not installed here: pip install 'bibwatch[train]'")
     from bibwatch.train.run import Outputs, Run, Wish
-    from bibwatch.train.training import Recipe
 
     Outputs(out).must_be_new(force=force or resume)
     run = Run(Outputs(out), Wish(images, boxes, init, device, Recipe(size, batch, seed)), resume=resume)

@@ -14,8 +14,9 @@ from bibwatch.files import beside, must_be_new, whole_file
 from bibwatch.train.checkpoint import read_checkpoint
 from bibwatch.train.network import initial_network
 from bibwatch.train.plots import draw_curves, draw_findings
+from bibwatch.train.recipe import Recipe
 from bibwatch.train.scenes import Squares, Tell, find_scenes, refuse, split
-from bibwatch.train.training import Epoch, Recipe, Training, best_of
+from bibwatch.train.training import Epoch, Training, best_of
 
 
 @dataclass(frozen=True, slots=True)

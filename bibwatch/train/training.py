@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +17,10 @@ from torchmetrics.detection import MeanAveragePrecision
 from bibwatch.errors import TrainingError
 from bibwatch.read.dossard.detector import network
 from bibwatch.train.checkpoint import save_whole
+from bibwatch.train.recipe import Recipe
 from bibwatch.train.scenes import Squares, Tell
 
 FLIPPED_SHARE = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How to train; the defaults are the notebook's."""
-
-    size: int = 400  # pixels of the padded square
-    batch: int = 4  # squares a step
-    seed: int = 0
-    rate: float = 0.005  # SGD's learning rate; its momentum is 0.9, its weight decay 0.0005
-    patience: int = 3  # epochs without a lower validation loss before the rate is halved
-    limits: dict[str, int] = field(default_factory=dict)  # torchvision's own, for networks small enough to test
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,10 @@ from bibwatch.draw import draw_scene
 from bibwatch.errors import BibwatchError, TrainingError
 from bibwatch.read.dossard.engine import DossardEngine
 from bibwatch.read.dossard.setup import DossardSetup
+from bibwatch.train.recipe import Recipe
 from bibwatch.train.run import Outputs, Run, Wish, torch_device
 from bibwatch.train.scenes import Scene, Squares, find_scenes, split
-from bibwatch.train.training import Recipe, Training
+from bibwatch.train.training import Training
 from bibwatch.values import Box
 from tests.models import easyocr_models, set_checksums_aside
 from tests.scenes import LIMITS, close_runner, draw_scenes
