@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
@@ -20,6 +20,7 @@ SURE_SCORE, SURE_DETECTION = 0.85, 0.6  # of readings to learn from
 LETTERED = 0.75  # of an event's bibs have a letter on one side: above it, all that lack one are misread
 TOLD_APART = 0.3  # of the digits with a letter that come with several, above which letters tell bibs apart: 56A, 56B
 FEW_LETTERS = 2  # different ones, that need not belong to the bib
+MISREAD_LETTER = 0.05  # as often as the most frequent letter: one that is seen no more than that is another, misread
 FEW_LETTERED = 5  # numbers with a letter, below which they say nothing
 YEARS_AS_BIBS = 8  # different numbers like years, read surely, above which bibs go up to them and beyond
 YEAR_PHOTOS, YEAR_SHARE = 3, 0.02  # photos that show a number like a year, and hardly ever a runner
@@ -146,19 +147,30 @@ def _letter_of(numbers: list[Number]) -> tuple[str | None, bool, bool]:
     """On which side of the digits a letter belongs to the bib, whether numbers without one are bibs too, and whether it
     tells bibs apart."""
     for side in ("after", "before"):
-        letters: dict[str, set[str]] = defaultdict(set)  # digits -> the letters that they come with
         lettered = [number for number in numbers if number.letter(side)]
-        for number in lettered:
-            letters[number.digits].add(number.letter(side))
+        if len(lettered) < FEW_LETTERED:
+            continue
+        letters = _letters_by_digits(lettered, side)
         told_apart = sum(len(several) > 1 for several in letters.values()) > TOLD_APART * len(letters)
         # Two letters, or one, that tell no bibs apart stand for men and women, or for a race: M90005, F90048.
-        if len(lettered) < FEW_LETTERED or (len(set().union(*letters.values())) <= FEW_LETTERS and not told_apart):
+        if len(set().union(*letters.values())) <= FEW_LETTERS and not told_apart:
             continue
-        # A letter misread as a digit makes a bare number one digit longer: 670 for 67D.
-        longer = {len(number.digits) + 1 for number in lettered}
-        bare = [n for n in numbers if not n.letter(side) and len(n.digits) not in longer]
-        if len(lettered) > LETTERED * (len(lettered) + len(bare)):
+        # A letter misread as a digit makes a bare number one digit longer: 670 for 67D. So is one of two, at most.
+        perhaps_misread = Counter(len(number.digits) + 1 for number in lettered)
+        bare = Counter(len(number.digits) for number in numbers if not number.letter(side)) - perhaps_misread
+        if len(lettered) > LETTERED * (len(lettered) + bare.total()):
             return side, False, told_apart
         if told_apart:
             return side, True, True
     return None, True, False
+
+
+def _letters_by_digits(lettered: Sequence[Number], side: str) -> dict[str, set[str]]:
+    """The letters that digits come with, but for those that are misread."""
+    counts = Counter(number.letter(side) for number in lettered)
+    least = MISREAD_LETTER * max(counts.values())
+    letters: dict[str, set[str]] = defaultdict(set)
+    for number in lettered:
+        if counts[number.letter(side)] > least:
+            letters[number.digits].add(number.letter(side))
+    return letters

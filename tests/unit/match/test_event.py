@@ -66,6 +66,35 @@ def test_letters_of_men_and_women_do_not_belong_to_bibs_though_all_have_one() ->
     assert learn(seen(*(f"M{n}" for n in range(9000, 9006)), *(f"F{n}" for n in range(8000, 8006))), 12).letter is None
 
 
+def test_misread_letters_of_men_and_women_do_not_make_them_belong_to_bibs() -> None:
+    men, women = (f"M{n}" for n in range(9000, 9100)), (f"F{n}" for n in range(8000, 8080))
+    misread = ["N9001", "N9002", "E8001", "P8002", "E8003", "E8004"]
+    assert learn(seen(*men, *women, *misread), 186).letter is None
+
+
+def test_letters_misread_once_for_each_bib_tell_none_apart() -> None:
+    bibs = [f"M{n}" for n in range(9000, 9010)] + [f"F{n}" for n in range(8000, 8010)]
+    misread = [bib.translate(str.maketrans("MF", "NE")) for bib in bibs]
+    assert learn(seen(*bibs * 25, *misread), 520).letter is None
+
+
+def test_a_letter_of_few_runners_is_none_that_was_misread() -> None:
+    waves = (f"{'A' if n < 180 else 'B' if n < 195 else 'C'}{n}" for n in range(100, 200))
+    assert learn(seen(*waves), 100).letter == "before"
+
+
+def test_runners_of_a_relay_are_told_apart_though_one_is_seen_far_less() -> None:
+    first, second = [f"{n}A" for n in range(100, 160)], [f"{n}B" for n in range(100, 160)]
+    assert learn(seen(*first * 10, *second), 660).tells_apart
+
+
+def test_letters_on_few_numbers_are_marks_though_one_of_those_is_cut_off() -> None:
+    bare = (str(n) for n in range(20100, 20160))
+    event = learn(seen("M90089", "M90038", "F90048", "E0238", "U22", "M91228", *bare), 66)
+    assert event.letter is None
+    assert event.share_of(number("20486")) > 0.9
+
+
 def test_a_handful_of_letters_teaches_nothing() -> None:
     assert learn(seen("56A", "56B", "56C"), 3).letter is None
 
