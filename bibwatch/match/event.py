@@ -155,7 +155,7 @@ def _letter_of(numbers: list[Number]) -> tuple[str | None, bool, bool]:
         # Two letters, or one, that tell no bibs apart stand for men and women, or for a race: M90005, F90048.
         if len(set().union(*letters.values())) <= FEW_LETTERS and not told_apart:
             continue
-        # A letter misread as a digit makes a bare number one digit longer: 670 for 67D. So is one of two, at most.
+        # A letter misread as a digit makes a bare number one digit longer: 670 for 67D. At most one of two is misread.
         perhaps_misread = Counter(len(number.digits) + 1 for number in lettered)
         bare = Counter(len(number.digits) for number in numbers if not number.letter(side)) - perhaps_misread
         if len(lettered) > LETTERED * (len(lettered) + bare.total()):
