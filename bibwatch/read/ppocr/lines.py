@@ -86,6 +86,11 @@ def by_width(cuts: Iterable[Cut], most: int) -> Iterator[tuple[int, list[int]]]:
         yield from ((width, some[begin : begin + most]) for begin in range(0, len(some), most))
 
 
+def rectangle(x: float, y: float, wide: float, high: float) -> Corners:
+    """The corners of an upright one, from its top left."""
+    return np.array(((x, y), (x + wide, y), (x + wide, y + high), (x, y + high)), np.float32)
+
+
 def box_of(cut: Cut, height: int, width: int) -> Box:
     """The upright rectangle around a line, inside the photo."""
     x0, y0 = np.floor(cut.corners.min(axis=0)).astype(int)

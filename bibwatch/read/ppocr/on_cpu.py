@@ -16,7 +16,7 @@ import onnxruntime
 
 from bibwatch.read.photo_file import decoded
 from bibwatch.read.ppocr import models
-from bibwatch.read.ppocr.lines import LINE_HEIGHT
+from bibwatch.read.ppocr.lines import LINE_HEIGHT, rectangle
 from bibwatch.read.ppocr.networks import MIDDLE, Steps, alphabet_of
 from bibwatch.read.ppocr.spots import Maps
 from bibwatch.values import Box, Effort
@@ -160,8 +160,7 @@ def _straightened(picture: Image, cut: Cut, high: int, wide: int) -> Image:
     """The line by itself, at this size in pixels."""
     # A corner is the middle of a photo's pixel, which is enlarged around it.
     x, y = (wide / cut.wide - 1) / 2, (high / cut.high - 1) / 2
-    corners = np.array(((x, y), (x + wide, y), (x + wide, y + high), (x, y + high)), np.float32)
-    turn = cv2.getPerspectiveTransform(cut.corners, corners)
+    turn = cv2.getPerspectiveTransform(cut.corners, rectangle(x, y, wide, high))
     return cv2.warpPerspective(picture, turn, (wide, high), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
 
 

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from bibwatch.read.ppocr.lines import rectangle
+
 if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
@@ -52,7 +54,7 @@ def draw_card(chance: Generator) -> Card:
     if clear and chance.random() < 0.6:
         _line_of_letters(pen, size, (above, below), chance)
     pen.text((beside - left, above - top), text, fill=(*ink, 255), font=font, stroke_width=thick)
-    return Card(np.asarray(card), _with_a_rim(_upright(beside, above, wide, high), 0.12 * high))
+    return Card(np.asarray(card), _with_a_rim(rectangle(beside, above, wide, high), 0.12 * high))
 
 
 def put(card: Card, picture: NDArray[np.uint8], corners: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -61,13 +63,13 @@ def put(card: Card, picture: NDArray[np.uint8], corners: NDArray[np.float32]) ->
     top = np.minimum(picture.shape[1::-1], np.ceil(corners.max(axis=0))).astype(int)
     if (top > low).all():
         shrunk = _shrunk(card.picture, corners)
-        own = _upright(0, 0, *shrunk.shape[1::-1])
+        own = rectangle(0, 0, *shrunk.shape[1::-1])
         # OpenCV counts from the middle of a pixel.
         turn = cv2.getPerspectiveTransform(own - 0.5, corners - low.astype(np.float32) - 0.5)
         drawn = cv2.warpPerspective(shrunk, turn, tuple(top - low))
         behind = picture[low[1] : top[1], low[0] : top[0]]
         behind[:] = np.rint(behind * (1 - drawn[..., 3:]) + drawn[..., :3])
-    turn = cv2.getPerspectiveTransform(_upright(0, 0, *card.picture.shape[1::-1]), corners)
+    turn = cv2.getPerspectiveTransform(rectangle(0, 0, *card.picture.shape[1::-1]), corners)
     moved: NDArray[np.float32] = cv2.perspectiveTransform(card.number[np.newaxis], turn)[0]
     return moved
 
@@ -79,11 +81,6 @@ def _shrunk(card: NDArray[np.uint8], corners: NDArray[np.float32]) -> NDArray[np
     wide, high = (max(1, round(min(own, float(side)))) for own, side in zip(card.shape[1::-1], sides[:2], strict=True))
     whole = np.concatenate((card[..., :3] * share, share), axis=2)
     return cv2.resize(whole, (wide, high), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
-
-
-def _upright(x: int, y: int, wide: int, high: int) -> NDArray[np.float32]:
-    """The corners of a rectangle, clockwise from the top left."""
-    return np.array(((x, y), (x + wide, y), (x + wide, y + high), (x, y + high)), np.float32)
 
 
 def _number(chance: Generator) -> str:
