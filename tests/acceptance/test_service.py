@@ -133,7 +133,8 @@ def test_kill_9_in_the_middle_loses_nothing(race: Race, tmp_path: Path) -> None:
     found = race.status()
     assert found["inferences"] == 50
     in_flight = 4  # two children, two photos each
-    assert readings_in(race.log()) <= 50 + in_flight  # fewer than 50 where the end came between storing and logging
+    # Fewer than 50 where the end came between storing what was in flight and logging it.
+    assert 50 - in_flight <= readings_in(race.log()) <= 50 + in_flight
     assert found["links"] == len(race.links()) >= 45  # the drawn numbers that were read right
 
 
